@@ -1,0 +1,228 @@
+package org.casement.app;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.tomlj.Toml;
+import org.tomlj.TomlParseResult;
+
+/// Everything the configuration file says, read once. The annotated example `casement.toml` beside
+/// this class lists every key with its default; a test holds the two against each other.
+record Configuration(
+    Path file,
+    Session session,
+    Path goldenImage,
+    Machine machine,
+    Shares shares,
+    Listen listen,
+    Isolation isolation) {
+
+  /// Largest file read; the annotated example has 3 KiB.
+  private static final long FILE_LIMIT_BYTES = 256 * 1024;
+
+  record Session(
+      Path home,
+      Path runtimeParent,
+      Duration walltime,
+      Duration bootTimeout,
+      Duration drainTimeout,
+      ZoneId timezone) {}
+
+  record Machine(
+      Path qemu,
+      Path qemuImg,
+      int memoryMebibytes,
+      int cpus,
+      int overlayLimitGibibytes,
+      AccelerationChoice acceleration,
+      String user,
+      boolean testPort) {}
+
+  enum AccelerationChoice {
+    AUTO,
+    TCG
+  }
+
+  record Shares(List<Share> list, List<String> hidden, Path smbd) {
+    record Share(String name, Path path) {}
+  }
+
+  record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
+
+  record Isolation(Path bwrap, Layer nftables, Layer landlock) {}
+
+  enum Layer {
+    AUTO,
+    REQUIRED,
+    OFF
+  }
+
+  /// The first that exists of: `named`, the user's own file, the site's.
+  ///
+  /// @param environment `HOME` and `USER` are used
+  static Configuration find(Optional<Path> named, Map<String, String> environment)
+      throws ConfigurationException {
+    List<Path> places = new ArrayList<>();
+    if (named.isPresent()) {
+      places.add(named.get().toAbsolutePath());
+    } else {
+      places.add(Path.of(environment.getOrDefault("HOME", "/"), ".config/casement/casement.toml"));
+      places.add(Path.of("/etc/casement/casement.toml"));
+    }
+    for (Path place : places) {
+      if (named.isPresent() || Files.exists(place)) {
+        return read(place, environment);
+      }
+    }
+    throw ConfigurationException.in(
+        places.getLast(),
+        "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it");
+  }
+
+  static Configuration read(Path file, Map<String, String> environment)
+      throws ConfigurationException {
+    String text;
+    try {
+      if (Files.size(file) > FILE_LIMIT_BYTES) {
+        throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
+      }
+      text = Files.readString(file);
+    } catch (IOException e) {
+      throw ConfigurationException.in(file, "cannot be read: " + e);
+    }
+    return parse(file, text, environment);
+  }
+
+  static Configuration parse(Path file, String text, Map<String, String> environment)
+      throws ConfigurationException {
+    TomlParseResult toml = Toml.parse(text);
+    if (toml.hasErrors()) {
+      var error = toml.errors().getFirst();
+      throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));
+    }
+    Map<String, String> placeholders =
+        Map.of(
+            "HOME", environment.getOrDefault("HOME", "/"),
+            "USER", environment.getOrDefault("USER", "user"));
+    SettingsSection root = new SettingsSection(file, "", toml, placeholders);
+    Configuration configuration =
+        new Configuration(
+            file,
+            session(root.section("session")),
+            golden(root.section("golden")),
+            machine(root.section("machine")),
+            shares(root.section("shares")),
+            listen(root.section("listen")),
+            isolation(root.section("isolation")));
+    root.end();
+    return configuration;
+  }
+
+  private static Session session(SettingsSection section) throws ConfigurationException {
+    Session session =
+        new Session(
+            section.absolutePath("home", "${HOME}/.local/state/casement"),
+            section.absolutePath("runtime_parent", "/tmp"),
+            section.duration("walltime", "8h"),
+            section.duration("boot_timeout", "10m"),
+            section.duration("drain_timeout", "30s"),
+            zone(section));
+    section.end();
+    return session;
+  }
+
+  private static ZoneId zone(SettingsSection section) throws ConfigurationException {
+    String name = section.string("timezone", "");
+    try {
+      return name.isEmpty() ? ZoneId.systemDefault() : ZoneId.of(name);
+    } catch (DateTimeException e) {
+      throw section.wrong("timezone", "is an IANA name such as \"Europe/Berlin\"");
+    }
+  }
+
+  private static Path golden(SettingsSection section) throws ConfigurationException {
+    Path image = section.requiredPath("image");
+    section.end();
+    return image;
+  }
+
+  private static Machine machine(SettingsSection section) throws ConfigurationException {
+    String user = section.string("user", "user");
+    if (!user.matches("[a-z][a-z0-9]{0,19}")) {
+      throw section.wrong("user", "is 1 to 20 of a-z and 0-9, starting with a letter");
+    }
+    Machine machine =
+        new Machine(
+            section.absolutePath("qemu", "/usr/bin/qemu-system-x86_64"),
+            section.absolutePath("qemu_img", "/usr/bin/qemu-img"),
+            section.integer("memory_mib", 0, 0, 4 * 1024 * 1024),
+            section.integer("cpus", 0, 0, 1024),
+            section.integer("overlay_limit_gib", 40, 1, 65536),
+            section.choice("acceleration", AccelerationChoice.AUTO),
+            user,
+            section.bool("test_port", false));
+    section.end();
+    return machine;
+  }
+
+  private static Shares shares(SettingsSection section) throws ConfigurationException {
+    List<Shares.Share> list = new ArrayList<>();
+    for (SettingsSection share : section.sections("share")) {
+      list.add(new Shares.Share(share.required("name"), share.requiredPath("path")));
+      share.end();
+    }
+    if (list.isEmpty()) {
+      list.add(new Shares.Share("home", section.expanded("${HOME}/casement")));
+    }
+    Shares shares =
+        new Shares(
+            List.copyOf(list),
+            section.strings("hidden", List.of("ondemand")),
+            section.absolutePath("smbd", "/usr/sbin/smbd"));
+    section.end();
+    return shares;
+  }
+
+  private static Listen listen(SettingsSection section) throws ConfigurationException {
+    String[] ports = section.string("ports", "20000-20999").split("-", 2);
+    int first;
+    int last;
+    try {
+      first = Integer.parseInt(ports[0].strip());
+      last = ports.length == 1 ? first : Integer.parseInt(ports[1].strip());
+    } catch (NumberFormatException e) {
+      throw section.wrong("ports", "is a range such as \"20000-20999\"");
+    }
+    if (first < 1 || last > 65535 || first > last) {
+      throw section.wrong("ports", "is a range within 1-65535, such as \"20000-20999\"");
+    }
+    InetAddress address;
+    try {
+      address = InetAddress.ofLiteral(section.string("address", "127.0.0.1"));
+    } catch (IllegalArgumentException e) {
+      throw section.wrong("address", "is an IP address of this node, such as \"127.0.0.1\"");
+    }
+    Listen listen =
+        new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
+    section.end();
+    return listen;
+  }
+
+  private static Isolation isolation(SettingsSection section) throws ConfigurationException {
+    Isolation isolation =
+        new Isolation(
+            section.absolutePath("bwrap", "/usr/bin/bwrap"),
+            section.choice("nftables", Layer.AUTO),
+            section.choice("landlock", Layer.AUTO));
+    section.end();
+    return isolation;
+  }
+}
