@@ -1,0 +1,72 @@
+package org.casement.app;
+
+import java.util.Arrays;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/// The program. The two subcommands that are only ever started by Casement itself (`seal`,
+/// `session`) do not go through the command line library: it costs them a tenth of a second.
+@Command(
+    name = "casement",
+    description = "Windows desktops as sealed jobs.",
+    synopsisSubcommandLabel = "COMMAND",
+    mixinStandardHelpOptions = true,
+    version = "casement 0.1.0",
+    subcommands = {
+      // RunCommand.class,
+      ListCommand.class,
+      LinkCommand.class,
+      StatusCommand.class,
+      StopCommand.class,
+      ConfigCommand.class
+    },
+    footerHeading = "%nEXIT STATUS%n",
+    footer = {
+      "  0   the session ended in order",
+      "  64  the command line is wrong",
+      "  69  something is missing on this node; the message says what",
+      "  70  the session failed",
+      "  78  the configuration is wrong"
+    })
+public final class Main {
+  static final int OK = 0;
+  static final int USAGE = 64;
+  static final int UNAVAILABLE = 69;
+  static final int FAILED = 70;
+  static final int CONFIGURATION = 78;
+
+  private Main() {}
+
+  public static void main(String[] arguments) {
+    if (arguments.length > 0) {
+      List<String> rest = Arrays.asList(arguments).subList(1, arguments.length);
+      switch (arguments[0]) {
+        case "seal" -> System.exit(rest.size());
+        case "session" -> System.exit(rest.size());
+        default -> {}
+      }
+    }
+    System.exit(
+        new CommandLine(new Main())
+            .setExecutionExceptionHandler(Main::report)
+            .setParameterExceptionHandler(
+                (e, _) -> {
+                  e.getCommandLine().getErr().println("casement: " + e.getMessage());
+                  return USAGE;
+                })
+            .execute(arguments));
+  }
+
+  private static int report(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
+    command.getErr().println("casement: " + e.getMessage());
+    return switch (e) {
+      case ConfigurationException _ -> CONFIGURATION;
+      case org.casement.session.SessionException _, java.io.IOException _ -> UNAVAILABLE;
+      default -> {
+        e.printStackTrace(command.getErr());
+        yield FAILED;
+      }
+    };
+  }
+}

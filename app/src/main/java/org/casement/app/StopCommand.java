@@ -1,0 +1,16 @@
+package org.casement.app;
+
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(name = "stop", description = "Ends a session in order: the guest shuts down first.")
+final class StopCommand implements Callable<Integer> {
+  @Mixin private final SessionChoice choice = new SessionChoice();
+
+  @Override
+  public Integer call() throws Exception {
+    choice.ask("stop");
+    return Main.OK;
+  }
+}
