@@ -1,0 +1,213 @@
+// The session page: lets itself in, follows the session, shows its desktop (or the machine's screen, where that is what
+// this connector has), and says how it stands. One object, `page`, holds everything the view shows.
+
+import { Backoff } from './backoff.js';
+import { DoorClosed, closing, openDoor } from './door.js';
+import { Refused, enter, forget, takeToken } from './entry.js';
+import { nothingYet, tell } from './story.js';
+import { View } from './view.js';
+
+/** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
+const SHUT_OUT_TRIES = 5;
+/** A clock in the page moves this often. */
+const TICK_MS = 250;
+
+const page = {
+  story: nothingYet,
+  entered: false,
+  lostAt: null, // when events stopped to arrive, by performance.now()
+  gone: false, // the session went away while it was ending
+  fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
+  desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
+  deskProblem: null, // index of strings.deskWhy
+  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+};
+
+/** Where the page stands, for the view and for `<html data-casement>`. */
+function phase() {
+  const { state } = page.story;
+  if (page.fate) return page.fate.phase;
+  if (state === 'ended' || page.gone) return 'ended';
+  if (!page.entered) return 'entering';
+  if (state === 'draining') return 'ending';
+  if (page.desk === 'shown') return 'desktop';
+  if (page.lostAt !== null || page.desk === 'lost') return 'reconnecting';
+  if (page.desk === 'left') return 'disconnected';
+  return page.desk === 'connecting' ? 'connecting' : 'waiting';
+}
+
+const waiters = new Set();
+const sockets = new Set();
+let events = null;
+let credentials = null;
+
+const view = new View({
+  endSession: () => events?.send(JSON.stringify({ type: 'end' })),
+  again() {
+    if (phase() !== 'disconnected') return location.reload();
+    change({ desk: 'none' });
+  },
+});
+
+function change(what) {
+  Object.assign(page, what);
+  view.show(page, phase());
+  for (const waiter of [...waiters]) waiter();
+}
+
+/** Resolves when `condition` holds after some change(). */
+function until(condition) {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (!condition()) return;
+      waiters.delete(check);
+      resolve();
+    };
+    waiters.add(check);
+    check();
+  });
+}
+
+/** Waits, but no longer than until the browser is online again or all is over. */
+function pause(ms) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    addEventListener('online', done, { once: true });
+    waiters.add(check);
+    function check() { if (over()) done(); }
+    function done() {
+      clearTimeout(timer);
+      removeEventListener('online', done);
+      waiters.delete(check);
+      resolve();
+    }
+  });
+}
+
+function over() {
+  return page.fate !== null || page.gone || page.story.state === 'ended';
+}
+
+function end(fate) {
+  if (page.fate) return;
+  change({ fate });
+  for (const socket of sockets) socket.close();
+}
+
+/** True if `error` is the end of this page, false if another try may help. */
+function isFinal(error) {
+  if (error instanceof Refused) end({ phase: 'refused', kind: error.kind, detail: error.detail });
+  else if (!(error instanceof DoorClosed)) return false;
+  else if (error.kind === 'impostor') end({ phase: 'impostor', kind: 'impostor' });
+  else if (error.kind === 'taken-over') end({ phase: 'refused', kind: 'takenOver' });
+  else if (error.kind === 'bad-message') end({ phase: 'refused', kind: 'badMessage' });
+  else if (error.kind === 'enter-again') {
+    forget();
+    end({ phase: 'refused', kind: 'enterAgain' });
+  } else return false;
+  return true;
+}
+
+async function open(route) {
+  const door = await openDoor(route, credentials);
+  sockets.add(door.socket);
+  door.socket.addEventListener('close', () => sockets.delete(door.socket));
+  if (over()) door.socket.close();
+  return door;
+}
+
+async function letIn() {
+  const token = takeToken();
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      credentials = await enter(token);
+      return change({ entered: true, lostAt: null });
+    } catch (error) {
+      if (isFinal(error)) return;
+      change({ lostAt: page.lostAt ?? performance.now() });
+      await pause(backoff.delay());
+    }
+  }
+}
+
+async function followEvents() {
+  const backoff = new Backoff();
+  let shutOut = 0;
+  while (!over()) {
+    let openedAt = null;
+    try {
+      const door = await open('events');
+      openedAt = performance.now();
+      shutOut = 0;
+      await listen(door);
+    } catch (error) {
+      if (over() || isFinal(error)) return;
+      if (openedAt === null && page.story.state === 'draining') return change({ gone: true });
+      shutOut = error.kind === 'lost' && !error.opened && await answers() ? shutOut + 1 : 0;
+      if (shutOut === SHUT_OUT_TRIES) return end({ phase: 'refused', kind: 'shutOut' });
+    }
+    events = null;
+    change({ lostAt: page.lostAt ?? performance.now() });
+    await pause(backoff.delay(openedAt === null ? 0 : performance.now() - openedAt));
+  }
+}
+
+/** Applies events until the socket closes, then rejects. */
+function listen(door) {
+  const closed = closing(door.socket);
+  door.socket.addEventListener('message', ({ data }) => {
+    change({ lostAt: null, story: tell(page.story, JSON.parse(data), Date.now()) });
+  });
+  events = door.socket;
+  door.handOver();
+  return closed;
+}
+
+/** Does the server of this page answer plain requests? */
+async function answers() {
+  try {
+    return (await fetch(document.baseURI, { cache: 'no-store', credentials: 'same-origin' })).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function keepDesktop() {
+  await until(() => over() || page.story.state !== null);
+  const desktop = page.story.desktop !== null;
+  const route = page.story.desktop ?? page.story.screen;
+  if (over() || route === null) return;
+  const { preload, show } = await (desktop ? import('./rdp.js') : import('./vnc.js'));
+  preload().catch((error) => console.warn('the engine did not load', error));
+  // The screen is there as long as the machine is; the desktop only when the guest says so.
+  const wanted = () => page.desk !== 'left' && (page.story.state === 'ready' || (!desktop && page.story.state === 'booting'));
+  const backoff = new Backoff();
+  for (;;) {
+    await until(() => over() || wanted());
+    if (over()) return;
+    if (page.desk === 'none') change({ desk: 'connecting' });
+    let shownAt = null;
+    try {
+      await show(view.stage, () => open(route), (controls) => {
+        shownAt = performance.now();
+        change({ desk: 'shown', deskProblem: null, controls });
+      });
+      change({ desk: 'left', controls: {} });
+      continue;
+    } catch (error) {
+      if (isFinal(error)) return;
+      if (!(error instanceof DoorClosed)) console.warn('the desktop', error);
+      const lost = shownAt !== null || page.desk === 'lost';
+      change({ desk: lost ? 'lost' : 'connecting', deskProblem: error.why ?? page.deskProblem, controls: {} });
+    }
+    await pause(backoff.delay(shownAt === null ? 0 : performance.now() - shownAt));
+  }
+}
+
+addEventListener('hashchange', () => location.reload()); // another link, pasted into this tab
+setInterval(() => view.tick(page, phase()), TICK_MS);
+change({});
+await letIn();
+followEvents();
+keepDesktop();

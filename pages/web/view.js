@@ -1,0 +1,187 @@
+// Puts the page's state on the screen. Whatever came over the wire goes in as textContent, never as HTML.
+
+import { duration, hoursMinutes, stepDuration } from './format.js';
+import { lasted, secondsLeft, stepTime } from './story.js';
+import { strings } from './strings.js';
+
+/** The last minutes are announced. */
+const SOON_S = 600;
+const LAST_CALLS_S = [600, 300, 120, 60];
+/** Before that, "reconnecting" says it all. */
+const UNANSWERED_MS = 15_000;
+
+const byId = (id) => document.getElementById(id);
+
+export class View {
+  stage = byId('stage');
+  #wishes;
+  #steps = new Map(); // code → {item, time}
+  #said = new Map(); // code → status announced last
+  #nextCall = 0;
+  #shownPhase = null;
+
+  /** `wishes`: what the user may want, `{endSession, again}`. */
+  constructor(wishes) {
+    this.#wishes = wishes;
+    const texts = {
+      name: '', end: strings.end, 'end-title': strings.endTitle, 'end-text': strings.endText, 'end-yes': strings.endYes, 'end-no': strings.endNo,
+      toggle: strings.steps, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
+      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
+    };
+    for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
+    const on = (id, act) => byId(id).addEventListener('click', act);
+    on('end', () => byId('end-dialog').showModal());
+    on('end-no', () => byId('end-dialog').close());
+    on('end-yes', () => {
+      byId('end-dialog').close();
+      wishes.endSession();
+    });
+    on('about', () => byId('about-dialog').showModal());
+    on('about-close', () => byId('about-dialog').close());
+    on('again', () => this.#wishes.again());
+    on('toggle', () => this.#openPanel(byId('toggle').getAttribute('aria-expanded') !== 'true'));
+    // The desktop takes every key; this combination gives the keyboard back to the page.
+    addEventListener('keydown', (event) => {
+      if (!(event.ctrlKey && event.altKey && event.shiftKey) || !this.stage.contains(document.activeElement)) return;
+      event.stopImmediatePropagation();
+      dispatchEvent(new Event('blur')); // the engine releases the keys it holds down in the desktop
+      byId('toggle').focus();
+    }, true);
+  }
+
+  /** Shows `page` (main.js) in `phase`. */
+  show(page, phase) {
+    const { story } = page;
+    const root = document.documentElement;
+    root.dataset.casement = phase;
+    root.dataset.mode = story.desktop === null && story.screen !== null ? 'screen' : 'desktop';
+    if (phase !== this.#shownPhase) this.#openPanel(false);
+    this.#shownPhase = phase;
+
+    const headline = this.#headline(story, phase, root.dataset.mode);
+    document.title = `${headline} – ${strings.title}`;
+    fill('headline', headline);
+    fill('lead', this.#lead(page, phase, root.dataset.mode));
+    fill('problem', this.#problem(page, phase));
+    fill('name', story.id ?? '');
+    const again = strings.again[page.fate?.kind ?? phase];
+    fill('again', again);
+    byId('actions').hidden = !again;
+    fill('about-promise', strings.promise[story.promise]);
+
+    byId('toggle').hidden = phase !== 'desktop';
+    byId('end').hidden = story.state === null || ['ending', 'ended', 'refused', 'impostor'].includes(phase);
+    byId('end').disabled = page.lostAt !== null;
+    byId('ctrl-alt-del').hidden = !page.controls.ctrlAltDel;
+    byId('ctrl-alt-del').onclick = () => {
+      page.controls.ctrlAltDel?.();
+      this.stage.querySelector('canvas')?.focus({ preventScroll: true });
+    };
+    if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
+
+    this.#showSteps(story);
+    const warnings = story.warnings.map((text) => Object.assign(document.createElement('li'), { textContent: text }));
+    byId('warnings').replaceChildren(...warnings);
+    byId('worth').hidden = warnings.length === 0;
+    this.tick(page, phase);
+  }
+
+  /** Moves the clocks. */
+  tick(page, phase) {
+    const { story } = page;
+    const now = Date.now();
+    for (const step of story.steps) {
+      const time = stepTime(story, step, now);
+      fill(this.#steps.get(step.code).time, time === null ? '' : stepDuration(time));
+    }
+    const total = lasted(story, now);
+    const over = phase === 'ended';
+    fill('elapsed', total === null || over ? '' : strings.elapsed(duration(total)));
+
+    const lost = page.lostAt !== null && !over;
+    fill('status', phase === 'desktop' && lost ? strings.status.reconnecting : strings.status[phase]);
+    if (phase === 'reconnecting' && lost && performance.now() - page.lostAt > UNANSWERED_MS) {
+      fill('problem', strings.unanswered(duration(performance.now() - page.lostAt)));
+    }
+
+    const seconds = secondsLeft(story, now);
+    const known = seconds !== null && !over;
+    fill('left', known ? strings.left(hoursMinutes(seconds)) : '');
+    byId('left').title = strings.leftLabel;
+    byId('left').classList.toggle('soon', known && seconds <= SOON_S);
+    if (known) this.#call(seconds);
+  }
+
+  #headline(story, phase, mode) {
+    if (phase === 'ended' && story.reason?.code === 'failed') return strings.headline.failed;
+    return strings.headline[phase === 'desktop' && mode === 'screen' ? 'screen' : phase];
+  }
+
+  #lead({ story, fate, gone }, phase, mode) {
+    if (phase === 'refused') return [strings.refused[fate.kind], fate.kind === 'strange' ? `(${fate.detail})` : ''].join(' ').trim();
+    if (phase === 'ended') return [sentence(story.reason?.text), strings.total(duration(lasted(story, Date.now()) ?? 0))].join(' ').trim();
+    if (phase === 'ending') return [sentence(story.reason?.text), strings.lead.ending].join(' ').trim();
+    if (phase === 'waiting' && mode === 'screen') return strings.lead.waitingScreen;
+    return strings.lead[phase];
+  }
+
+  #problem({ story, deskProblem, lostAt }, phase) {
+    if (phase === 'entering' && lostAt !== null) return strings.noAnswer;
+    const failed = story.steps.find((step) => step.status === 'failed');
+    if (failed && phase !== 'refused' && phase !== 'impostor') return sentence(failed.text);
+    if (deskProblem !== null && (phase === 'connecting' || phase === 'reconnecting')) return strings.deskFailed(strings.deskWhy[deskProblem] ?? strings.deskWhy[0]);
+    return '';
+  }
+
+  #showSteps(story) {
+    const list = byId('steps');
+    list.hidden = story.steps.length === 0;
+    if ([...this.#steps.keys()].join() !== story.steps.map((step) => step.code).join()) {
+      this.#steps.clear();
+      list.replaceChildren(...story.steps.map((step) => {
+        const [item, text, time, status] = ['li', 'span', 'span', 'span'].map((name) => document.createElement(name));
+        text.className = 'text';
+        time.className = 'time';
+        status.className = 'unseen';
+        item.append(text, status, time);
+        item.dataset.step = step.code;
+        this.#steps.set(step.code, { item, text, time, status });
+        return item;
+      }));
+    }
+    for (const step of story.steps) {
+      const { item, text, status } = this.#steps.get(step.code);
+      item.dataset.status = step.status;
+      fill(text, step.text);
+      fill(status, ` (${strings.stepStatus[step.status]})`);
+      if (step.status !== 'todo' && this.#said.get(step.code) !== step.status) {
+        this.#said.set(step.code, step.status);
+        fill('say', strings.say(step.text, strings.stepStatus[step.status]));
+      }
+    }
+  }
+
+  /** Says the last minutes, each once. */
+  #call(seconds) {
+    const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
+    if (due === undefined || due === this.#nextCall) return;
+    this.#nextCall = due;
+    fill('say', strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+  }
+
+  #openPanel(open) {
+    byId('toggle').setAttribute('aria-expanded', String(open));
+    document.documentElement.dataset.panel = open ? 'open' : 'closed';
+  }
+}
+
+/** Sets the text where it differs, so that nothing is announced or selected away twice; what is empty is hidden. */
+function fill(target, text = '') {
+  const element = typeof target === 'string' ? byId(target) : target;
+  if (element.textContent !== text) element.textContent = text;
+  if (element.hasAttribute('hidden') || text === '') element.hidden = text === '';
+}
+
+function sentence(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? '' : '.') : '';
+}

@@ -1,0 +1,28 @@
+// The machine's screen: noVNC.
+
+import RFB from '@novnc/novnc';
+import { closing } from './door.js';
+
+export async function preload() {}
+
+/** As show() in rdp.js. */
+export async function show(stage, open, shown) {
+  const door = await open();
+  const closed = closing(door.socket);
+  stage.replaceChildren();
+  const screen = new RFB(stage, door.socket, { shared: true });
+  try {
+    screen.scaleViewport = true;
+    screen.background = 'transparent';
+    screen.addEventListener('connect', () => {
+      shown({ ctrlAltDel: () => screen.sendCtrlAltDel() });
+      screen.focus({ preventScroll: true });
+    });
+    // QEMU speaks first: what it said since the proof is delivered now.
+    door.handOver();
+    return await closed;
+  } finally {
+    screen.disconnect();
+    stage.replaceChildren();
+  }
+}
