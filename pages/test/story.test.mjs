@@ -40,10 +40,14 @@ test('a step of which nothing was heard has no time', () => {
   assert.equal(stepTime(story, story.steps[0], LOCAL), null);
 });
 
-test('a step tells in its own words what went wrong', () => {
+test('a step keeps its name and tells beside it what went wrong', () => {
   const story = told(session, { type: 'step', step: 'disk', status: 'failed', sinceStartMs: 5, text: 'the golden image is not there' });
-  assert.equal(story.steps[1].text, 'the golden image is not there');
-  assert.equal(story.steps[0].text, 'checking the node');
+  assert.deepEqual([story.steps[1].text, story.steps[1].detail], ['making the disk', 'the golden image is not there']);
+});
+
+test('a step that only repeats its name has nothing to add', () => {
+  const story = told(session, { type: 'step', step: 'node', status: 'running', sinceStartMs: 5, text: 'checking the node' });
+  assert.equal(story.steps[0].detail, '');
 });
 
 test('after a reconnect known steps stay, warnings are those repeated', () => {

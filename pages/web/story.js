@@ -16,7 +16,7 @@ export const nothingYet = Object.freeze({
   reason: null, // {code, text}
   deadline: null,
   endedAt: null, // the connector's clock
-  steps: [], // {code, text, status: 'todo' | 'running' | 'done' | 'failed', began, ended}; ms since the session's start
+  steps: [], // {code, text, detail, status: 'todo' | 'running' | 'done' | 'failed', began, ended}; ms since the session's start
   warnings: [],
 });
 
@@ -35,7 +35,7 @@ export function tell(story, event, localNow) {
         desktop: event.desktop ?? null,
         screen: event.screen ?? null,
         promise: event.promise ?? null,
-        steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), status: 'todo', began: null, ended: null }),
+        steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter
       };
     }
@@ -62,7 +62,8 @@ function stepped(step, { status, sinceStartMs, text }, before) {
   const running = status === 'running';
   return {
     code: step.code,
-    text: clip(text) || step.text,
+    text: step.text,
+    detail: clip(text) === step.text ? '' : clip(text),
     status,
     // A page that opens late hears only a step's last word: then it began when the one before it ended.
     began: running ? sinceStartMs : step.began ?? before?.ended ?? (before ? null : 0),

@@ -61,7 +61,7 @@ export class View {
     const headline = this.#headline(story, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
-    fill('lead', this.#lead(page, phase, root.dataset.mode));
+    fillMarked('lead', this.#lead(page, phase, root.dataset.mode));
     fill('problem', this.#problem(page, phase));
     fill('name', story.id ?? '');
     const again = strings.again[page.fate?.kind ?? phase];
@@ -79,10 +79,10 @@ export class View {
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
-    this.#showSteps(story);
+    this.#showSteps(story, page.fate !== null);
     const warnings = story.warnings.map((text) => Object.assign(document.createElement('li'), { textContent: text }));
     byId('warnings').replaceChildren(...warnings);
-    byId('worth').hidden = warnings.length === 0;
+    byId('worth').hidden = warnings.length === 0 || page.fate !== null;
     this.tick(page, phase);
   }
 
@@ -95,7 +95,7 @@ export class View {
       fill(this.#steps.get(step.code).time, time === null ? '' : stepDuration(time));
     }
     const total = lasted(story, now);
-    const over = phase === 'ended';
+    const over = phase === 'ended' || page.fate !== null;
     fill('elapsed', total === null || over ? '' : strings.elapsed(duration(total)));
 
     const lost = page.lostAt !== null && !over;
@@ -105,7 +105,7 @@ export class View {
     }
 
     const seconds = secondsLeft(story, now);
-    const known = seconds !== null && !over;
+    const known = seconds !== null && !over && phase !== 'ending';
     fill('left', known ? strings.left(hoursMinutes(seconds)) : '');
     byId('left').title = strings.leftLabel;
     byId('left').classList.toggle('soon', known && seconds <= SOON_S);
@@ -113,13 +113,13 @@ export class View {
   }
 
   #headline(story, phase, mode) {
-    if (phase === 'ended' && story.reason?.code === 'failed') return strings.headline.failed;
+    if (phase === 'ended' && failed(story)) return strings.headline.failed;
     return strings.headline[phase === 'desktop' && mode === 'screen' ? 'screen' : phase];
   }
 
-  #lead({ story, fate, gone }, phase, mode) {
+  #lead({ story, fate }, phase, mode) {
     if (phase === 'refused') return [strings.refused[fate.kind], fate.kind === 'strange' ? `(${fate.detail})` : ''].join(' ').trim();
-    if (phase === 'ended') return [sentence(story.reason?.text), strings.total(duration(lasted(story, Date.now()) ?? 0))].join(' ').trim();
+    if (phase === 'ended') return [failed(story) ? '' : sentence(story.reason?.text), strings.total(duration(lasted(story, Date.now()) ?? 0))].join(' ').trim();
     if (phase === 'ending') return [sentence(story.reason?.text), strings.lead.ending].join(' ').trim();
     if (phase === 'waiting' && mode === 'screen') return strings.lead.waitingScreen;
     return strings.lead[phase];
@@ -127,36 +127,37 @@ export class View {
 
   #problem({ story, deskProblem, lostAt }, phase) {
     if (phase === 'entering' && lostAt !== null) return strings.noAnswer;
-    const failed = story.steps.find((step) => step.status === 'failed');
-    if (failed && phase !== 'refused' && phase !== 'impostor') return sentence(failed.text);
+    if (phase === 'ended') return failed(story) ? sentence(story.reason.text) : '';
     if (deskProblem !== null && (phase === 'connecting' || phase === 'reconnecting')) return strings.deskFailed(strings.deskWhy[deskProblem] ?? strings.deskWhy[0]);
     return '';
   }
 
-  #showSteps(story) {
+  #showSteps(story, fated) {
     const list = byId('steps');
-    list.hidden = story.steps.length === 0;
+    list.hidden = story.steps.length === 0 || fated;
     if ([...this.#steps.keys()].join() !== story.steps.map((step) => step.code).join()) {
       this.#steps.clear();
       list.replaceChildren(...story.steps.map((step) => {
-        const [item, text, time, status] = ['li', 'span', 'span', 'span'].map((name) => document.createElement(name));
-        text.className = 'text';
-        time.className = 'time';
-        status.className = 'unseen';
-        item.append(text, status, time);
-        item.dataset.step = step.code;
-        this.#steps.set(step.code, { item, text, time, status });
-        return item;
+        const parts = { item: document.createElement('li') };
+        for (const part of ['text', 'status', 'time', 'detail']) {
+          parts[part] = document.createElement('span');
+          parts[part].className = part === 'status' ? 'unseen' : part;
+          parts.item.append(parts[part]);
+        }
+        parts.item.dataset.step = step.code;
+        this.#steps.set(step.code, parts);
+        return parts.item;
       }));
     }
     for (const step of story.steps) {
-      const { item, text, status } = this.#steps.get(step.code);
+      const { item, text, status, detail } = this.#steps.get(step.code);
       item.dataset.status = step.status;
       fill(text, step.text);
+      fill(detail, step.detail);
       fill(status, ` (${strings.stepStatus[step.status]})`);
       if (step.status !== 'todo' && this.#said.get(step.code) !== step.status) {
         this.#said.set(step.code, step.status);
-        fill('say', strings.say(step.text, strings.stepStatus[step.status]));
+        fill('say', strings.say(step.text, strings.stepStatus[step.status], step.detail));
       }
     }
   }
@@ -180,6 +181,18 @@ function fill(target, text = '') {
   const element = typeof target === 'string' ? byId(target) : target;
   if (element.textContent !== text) element.textContent = text;
   if (element.hasAttribute('hidden') || text === '') element.hidden = text === '';
+}
+
+/** As fill(), with what stands between backticks as code. Only for our own texts. */
+function fillMarked(id, text = '') {
+  const element = byId(id);
+  const pieces = text.split('`').map((piece, i) => (i % 2 ? Object.assign(document.createElement('code'), { textContent: piece }) : piece));
+  if (element.textContent !== text.replaceAll('`', '')) element.replaceChildren(...pieces);
+  element.hidden = text === '';
+}
+
+function failed(story) {
+  return story.reason?.code === 'failed';
 }
 
 function sentence(text) {
