@@ -133,6 +133,13 @@ export async function startFakeDoor({ desktop = 'rdp', screen = null, rdp = null
     cut() {
       for (const ws of sockets) ws.terminate();
     },
+    /** Resolves when all that was sent has reached the other sides. */
+    arrived() {
+      return Promise.all([...sockets].map((ws) => new Promise((resolve) => {
+        ws.once('pong', resolve);
+        ws.ping();
+      })));
+    },
     closeAll(code) {
       for (const ws of sockets) ws.close(code);
     },

@@ -19,7 +19,7 @@ const page = {
   gone: false, // the session went away while it was ending
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
-  deskProblem: null, // index of strings.deskWhy
+  deskProblem: null, // why the desktop did not open, a key of strings.deskWhy
   controls: {}, // what the shown desktop can do: {ctrlAltDel}
 };
 
@@ -181,7 +181,7 @@ async function keepDesktop() {
   const { preload, show } = await (desktop ? import('./rdp.js') : import('./vnc.js'));
   preload().catch((error) => console.warn('the engine did not load', error));
   // The screen is there as long as the machine is; the desktop only when the guest says so.
-  const wanted = () => page.desk !== 'left' && (page.story.state === 'ready' || (!desktop && page.story.state === 'booting'));
+  const wanted = () => page.desk !== 'left' && page.lostAt === null && (page.story.state === 'ready' || (!desktop && page.story.state === 'booting'));
   const backoff = new Backoff();
   for (;;) {
     await until(() => over() || wanted());
@@ -199,7 +199,7 @@ async function keepDesktop() {
       if (isFinal(error)) return;
       if (!(error instanceof DoorClosed)) console.warn('the desktop', error);
       const lost = shownAt !== null || page.desk === 'lost';
-      change({ desk: lost ? 'lost' : 'connecting', deskProblem: error.why ?? page.deskProblem, controls: {} });
+      change({ desk: lost ? 'lost' : 'connecting', deskProblem: shownAt === null ? error.why ?? error.kind : null, controls: {} });
     }
     await pause(backoff.delay(shownAt === null ? 0 : performance.now() - shownAt));
   }

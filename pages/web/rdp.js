@@ -5,8 +5,8 @@ import { Backend, init } from '@devolutions/iron-remote-desktop-rdp';
 import { closing } from './door.js';
 import { lend } from './lent-socket.js';
 
-/** A goodbye of the RDP server and the closing of the socket come together; the goodbye says more. */
-const GOODBYE_MS = 300;
+/** The engine's last word and the closing of the socket come together, in any order: so long each waits for the other. */
+const LAST_WORD_MS = 300;
 /** What RDP allows (MS-RDPBCGR, desktopWidth); the width's odd pixels smear in the engine's bitmaps. */
 const WIDTH_STEP = 4;
 const SIDE = { least: 200, most: 8192 };
@@ -24,7 +24,7 @@ export function preload() {
 
 /**
  * Shows the desktop in `stage` until it is over: resolves with the server's reason if it said goodbye, rejects with
- * DoorClosed or an Error with `why`, an index of strings.deskWhy. `open` opens the proven door, `shown` hears that the
+ * DoorClosed or an Error with `why`, a key of strings.deskWhy. `open` opens the proven door, `shown` hears that the
  * desktop is there.
  */
 export async function show(stage, open, shown) {
@@ -42,11 +42,11 @@ export async function show(stage, open, shown) {
     }, { once: true });
   });
   stage.replaceChildren(element);
-  let door = null;
+  const ui = await ready;
+  const door = await open();
+  const closed = closing(door.socket);
+  const closedForGood = closing(door.socket, LAST_WORD_MS);
   try {
-    const ui = await ready;
-    door = await open();
-    const closed = closing(door.socket, GOODBYE_MS);
     lend(door);
     // Required by the builder, used by nobody: the connector knows its machine and holds the user's real credentials.
     const config = ui.configBuilder()
@@ -54,15 +54,16 @@ export async function show(stage, open, shown) {
       .withDestination('desktop').withAuthToken('proven').withProxyAddress(door.socket.url)
       .withDesktopSize({ width: side(stage.clientWidth, WIDTH_STEP), height: side(stage.clientHeight, 2) })
       .build();
-    const session = await Promise.race([ui.connect(config), closed]);
+    const session = await Promise.race([ui.connect(config), closedForGood]);
     ui.setVisibility(true);
     shown({});
-    element.focus({ preventScroll: true });
-    return (await Promise.race([session.run(), closed])).reason();
+    setTimeout(() => element.focus({ preventScroll: true })); // the component shows its canvas in a task of its own
+    return (await Promise.race([session.run(), closedForGood])).reason();
   } catch (error) {
-    throw explained(error);
+    const close = await Promise.race([closed.catch((reason) => reason), new Promise((resolve) => { setTimeout(resolve, LAST_WORD_MS); })]);
+    throw close && close.kind !== 'lost' ? close : explained(error);
   } finally {
-    door?.socket.close();
+    door.socket.close();
     element.remove();
   }
 }

@@ -50,8 +50,11 @@ export const strings = {
   },
   unanswered: (time) => `No answer for ${time}. The session’s computer may have lost the network, or the session may be over.`,
   noAnswer: 'No answer from the session yet; trying again.',
-  deskFailed: (why) => `The desktop could not be opened (${why}); trying again.`,
-  deskWhy: ['no clear reason', 'wrong password', 'the sign-in was refused', 'access denied', 'the desktop does not answer', 'no way to the desktop', 'no common security protocol'],
+  deskFailed: (why) => `The desktop could not be opened${why ? ` (${why})` : ''}; trying again.`,
+  // By kind of DoorClosed or of the engine's error (IronErrorKind).
+  deskWhy: {
+    absent: 'it does not answer yet', 1: 'wrong password', 2: 'the sign-in was refused', 3: 'access denied', 4: 'no way to it', 5: 'no way to it', 6: 'no common security protocol',
+  },
   stepStatus: { todo: 'still to do', running: 'running', done: 'done', failed: 'failed' },
   say: (text, status, detail) => [`${text}: ${status}`, detail].filter(Boolean).join('; '),
   elapsed: (time) => `${time} since the start`,

@@ -45,7 +45,7 @@ export class View {
       if (!(event.ctrlKey && event.altKey && event.shiftKey) || !this.stage.contains(document.activeElement)) return;
       event.stopImmediatePropagation();
       dispatchEvent(new Event('blur')); // the engine releases the keys it holds down in the desktop
-      byId('toggle').focus();
+      [...document.querySelectorAll('.bar button')].find((button) => button.checkVisibility?.() ?? button.offsetParent)?.focus();
     }, true);
   }
 
@@ -128,7 +128,7 @@ export class View {
   #problem({ story, deskProblem, lostAt }, phase) {
     if (phase === 'entering' && lostAt !== null) return strings.noAnswer;
     if (phase === 'ended') return failed(story) ? sentence(story.reason.text) : '';
-    if (deskProblem !== null && (phase === 'connecting' || phase === 'reconnecting')) return strings.deskFailed(strings.deskWhy[deskProblem] ?? strings.deskWhy[0]);
+    if (deskProblem !== null && (phase === 'connecting' || phase === 'reconnecting')) return strings.deskFailed(strings.deskWhy[deskProblem]);
     return '';
   }
 

@@ -11,6 +11,8 @@ export async function show(stage, open, shown) {
   const closed = closing(door.socket);
   stage.replaceChildren();
   const screen = new RFB(stage, door.socket, { shared: true });
+  let connected = true;
+  screen.addEventListener('disconnect', () => { connected = false; });
   try {
     screen.scaleViewport = true;
     screen.background = 'transparent';
@@ -22,7 +24,7 @@ export async function show(stage, open, shown) {
     door.handOver();
     return await closed;
   } finally {
-    screen.disconnect();
+    if (connected) screen.disconnect();
     stage.replaceChildren();
   }
 }
