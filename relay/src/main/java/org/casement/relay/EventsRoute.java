@@ -1,0 +1,178 @@
+package org.casement.relay;
+
+import com.fasterxml.jackson.jr.ob.JSON;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
+import io.netty.handler.codec.http.websocketx.WebSocketFrame;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.casement.protocol.ProtocolException;
+import org.casement.protocol.door.PageMessage;
+import org.casement.session.EndReason;
+import org.casement.session.SessionEvent;
+import org.casement.session.SessionState;
+import org.casement.session.SessionStory;
+import org.casement.session.Step;
+import org.jspecify.annotations.Nullable;
+
+/// `ws/events`: tells a page the session's story (contracts/door.md), and takes its one command.
+@SuppressWarnings(
+    "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
+final class EventsRoute {
+  /// Events handed to the event loop and not yet written. A session's whole past is some thirty.
+  static final int QUEUE_LIMIT = 256;
+
+  /// Bytes written and not taken by the page. A page that leaves so much unread is gone.
+  static final int UNREAD_LIMIT_BYTES = 64 * 1024;
+
+  /// The contract's "or null" is said, not left out.
+  private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
+
+  private final Desk desk;
+  private final Route shown;
+
+  EventsRoute(Desk desk, Route shown) {
+    this.desk = desk;
+    this.shown = shown;
+  }
+
+  void open(ProvenSocket socket) {
+    Teller teller = new Teller(socket);
+    socket.addHandler(new Commands(socket));
+    teller.write(session());
+    SessionStory.Subscription subscription = desk.story().follow(teller::tell);
+    socket.channel().closeFuture().addListener(_ -> subscription.close());
+  }
+
+  private Map<String, @Nullable Object> session() {
+    SessionStory story = desk.story();
+    Map<String, @Nullable Object> session = new LinkedHashMap<>();
+    session.put("type", "session");
+    session.put("id", story.id().value());
+    session.put("now", story.now().toEpochMilli());
+    session.put("start", story.start().toEpochMilli());
+    session.put(
+        "walltimeEnd", story.walltimeEnd().map(end -> (Object) end.toEpochMilli()).orElse(null));
+    session.put(
+        "steps",
+        Stream.of(Step.values())
+            .map(step -> Map.of("code", step.code(), "text", step.text()))
+            .toList());
+    session.put("desktop", shown.shows() == Route.Shows.DESKTOP ? shown.name() : null);
+    session.put("screen", shown.shows() == Route.Shows.SCREEN ? shown.name() : null);
+    session.put("promise", desk.promise());
+    return session;
+  }
+
+  static Map<String, @Nullable Object> members(SessionEvent event) {
+    Map<String, @Nullable Object> members = new LinkedHashMap<>();
+    switch (event) {
+      case SessionEvent.StateChanged(_, SessionState state) -> {
+        members.put("type", "state");
+        members.put("state", state.code());
+        switch (state) {
+          case SessionState.Draining(EndReason reason, java.time.Instant deadline) -> {
+            members.put("reason", reason(reason));
+            members.put("deadline", deadline.toEpochMilli());
+          }
+          case SessionState.Ended(EndReason reason) -> members.put("reason", reason(reason));
+          case SessionState.Preparing _, SessionState.Booting _, SessionState.Ready _ -> {}
+        }
+      }
+      case SessionEvent.StepChanged step -> {
+        members.put("type", "step");
+        members.put("step", step.step().code());
+        members.put("status", step.status().code());
+        members.put("sinceStartMs", step.sinceStart().toMillis());
+        members.put("text", step.text());
+      }
+      case SessionEvent.Warning warning -> {
+        members.put("type", "warning");
+        members.put("text", warning.text());
+      }
+      case SessionEvent.WalltimeNotice notice -> {
+        members.put("type", "walltime");
+        members.put("secondsLeft", notice.left().toSeconds());
+      }
+    }
+    return members;
+  }
+
+  private static Map<String, Object> reason(EndReason reason) {
+    return Map.of("code", reason.kind().code(), "text", reason.text());
+  }
+
+  /// Carries events from the teller's thread to one page.
+  private static final class Teller {
+    private final ProvenSocket socket;
+    private final Channel channel;
+    private final AtomicInteger queued = new AtomicInteger();
+
+    Teller(ProvenSocket socket) {
+      this.socket = socket;
+      this.channel = socket.channel();
+    }
+
+    void tell(SessionEvent event) {
+      if (queued.incrementAndGet() > QUEUE_LIMIT) {
+        channel.close();
+        return;
+      }
+      channel
+          .eventLoop()
+          .execute(
+              () -> {
+                queued.decrementAndGet();
+                write(members(event));
+                if (event
+                    instanceof SessionEvent.StateChanged(_, SessionState.Ended(EndReason why))) {
+                  socket.close(CloseCode.NORMAL, why.text());
+                }
+              });
+    }
+
+    void write(Map<String, @Nullable Object> members) {
+      try {
+        channel.writeAndFlush(new TextWebSocketFrame(EVENTS.asString(members)));
+      } catch (IOException impossible) {
+        throw new UncheckedIOException("writing JSON into memory", impossible);
+      }
+      var outbound = channel.unsafe().outboundBuffer();
+      if (outbound != null && outbound.totalPendingWriteBytes() > UNREAD_LIMIT_BYTES) {
+        channel.close();
+      }
+    }
+  }
+
+  private final class Commands extends SimpleChannelInboundHandler<WebSocketFrame> {
+    private final ProvenSocket socket;
+
+    Commands(ProvenSocket socket) {
+      this.socket = socket;
+    }
+
+    @Override
+    protected void channelRead0(ChannelHandlerContext ctx, WebSocketFrame frame) {
+      try {
+        if (!(frame instanceof TextWebSocketFrame) || !frame.isFinalFragment()) {
+          throw new ProtocolException("a command is one text message");
+        }
+        switch (PageMessage.command(ByteBufUtil.getBytes(frame.content()))) {
+          case PageMessage.End _ -> {
+            desk.log().info("end-asked", "by", "page");
+            desk.endSession().run();
+          }
+        }
+      } catch (ProtocolException malformed) {
+        socket.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
+      }
+    }
+  }
+}
