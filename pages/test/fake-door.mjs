@@ -109,6 +109,7 @@ export async function startFakeDoor({ desktop = 'rdp', screen = null, rdp = null
   return Object.assign(door, {
     origin,
     id,
+    sockets,
     link(prefix = '/') {
       const token = random(32);
       tokens.add(token);

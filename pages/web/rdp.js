@@ -23,9 +23,9 @@ export function preload() {
 }
 
 /**
- * Shows the desktop in `stage` until it is over: resolves with the server's reason if it said goodbye, rejects with
- * DoorClosed or an Error with `why`, a key of strings.deskWhy. `open` opens the proven door, `shown` hears that the
- * desktop is there.
+ * Shows the desktop in `stage` until it is over. Resolves if the server said goodbye (a sign-out, another program that
+ * took the desktop over): then a new connection is the user's to ask for. Rejects with DoorClosed, or with an Error with
+ * `why`, a key of strings.deskWhy. `open` opens the proven door, `shown` hears that the desktop is there.
  */
 export async function show(stage, open, shown) {
   await preload();
@@ -46,6 +46,7 @@ export async function show(stage, open, shown) {
   const door = await open();
   const closed = closing(door.socket);
   const closedForGood = closing(door.socket, LAST_WORD_MS);
+  let failure = null;
   try {
     lend(door);
     // Required by the builder, used by nobody: the connector knows its machine and holds the user's real credentials.
@@ -58,19 +59,25 @@ export async function show(stage, open, shown) {
     ui.setVisibility(true);
     shown({});
     setTimeout(() => element.focus({ preventScroll: true })); // the component shows its canvas in a task of its own
-    return (await Promise.race([session.run(), closedForGood])).reason();
+    await Promise.race([session.run(), closedForGood]);
   } catch (error) {
-    const close = await Promise.race([closed.catch((reason) => reason), new Promise((resolve) => { setTimeout(resolve, LAST_WORD_MS); })]);
-    throw close && close.kind !== 'lost' ? close : explained(error);
-  } finally {
-    door.socket.close();
-    element.remove();
+    failure = error;
   }
+  const close = await Promise.race([closed.catch((reason) => reason), new Promise((resolve) => { setTimeout(resolve, LAST_WORD_MS); })]);
+  door.socket.close();
+  element.remove();
+  if (close && close.kind !== 'lost') throw close;
+  if (failure && !isGoodbye(failure)) throw explained(failure);
 }
 
 function side(pixels, step) {
   const bounded = Math.min(SIDE.most, Math.max(SIDE.least, pixels));
   return bounded - (bounded % step);
+}
+
+/** The engine takes MCS' way to say goodbye (T.125, Disconnect Provider Ultimatum) for an error. */
+function isGoodbye(error) {
+  return typeof error?.kind === 'function' && error.backtrace().includes('disconnect provider ultimatum');
 }
 
 /** The engine's errors are objects of its own. */

@@ -34,7 +34,7 @@ export const strings = {
     waiting: 'The desktop opens here by itself. You may leave this page and come back.',
     waitingScreen: 'The screen opens here by itself as soon as the machine runs.',
     reconnecting: 'Your programs keep running; only the connection is gone. This page keeps trying.',
-    disconnected: 'It was signed out, or another program has taken it over.',
+    disconnected: 'It was signed out, it restarts, or another program has taken it over.',
     ending: 'The desktop is being shut down; unsaved work in it is lost.',
     impostor: 'The answer came from a program that is not your session: perhaps the session is over and its port belongs to somebody now. Nothing was shown to it. Do not enter a password here.',
   },
@@ -73,7 +73,8 @@ export const strings = {
   again: { takenOver: 'Use it here', impostor: 'Try again', badMessage: 'Reload', strange: 'Try again', disconnected: 'Connect again' },
   about: 'About this page',
   aboutTitle: 'About this page',
-  aboutText: 'Casement shows a Windows desktop that runs as a job of yours in a sealed network namespace. Press Ctrl+Alt+Shift to leave the desktop with the keyboard.',
+  aboutText: 'Casement shows a Windows desktop that runs as a job of yours in a sealed network namespace. Ctrl+Alt+Shift takes the keyboard out of the desktop and into the bar above it.',
+  leave: 'Ctrl+Alt+Shift takes the keyboard out of the desktop',
   promise: {
     unprivileged: 'This session was sealed without privileges: it is shut off from the network, and protects you from what runs in it. Other programs of your own account could enter it.',
     'node-agent': 'This session was sealed by the node agent: nothing but its listeners reaches it.',

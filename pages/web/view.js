@@ -7,7 +7,7 @@ import { strings } from './strings.js';
 /** The last minutes are announced. */
 const SOON_S = 600;
 const LAST_CALLS_S = [600, 300, 120, 60];
-/** Before that, "reconnecting" says it all. */
+/** Before that, "reconnecting" says it all; and so often it is said again. */
 const UNANSWERED_MS = 15_000;
 
 const byId = (id) => document.getElementById(id);
@@ -29,6 +29,7 @@ export class View {
       licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
+    byId('toggle').title = strings.leave;
     const on = (id, act) => byId(id).addEventListener('click', act);
     on('end', () => byId('end-dialog').showModal());
     on('end-no', () => byId('end-dialog').close());
@@ -62,7 +63,6 @@ export class View {
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
     fillMarked('lead', this.#lead(page, phase, root.dataset.mode));
-    fill('problem', this.#problem(page, phase));
     fill('name', story.id ?? '');
     const again = strings.again[page.fate?.kind ?? phase];
     fill('again', again);
@@ -100,9 +100,7 @@ export class View {
 
     const lost = page.lostAt !== null && !over;
     fill('status', phase === 'desktop' && lost ? strings.status.reconnecting : strings.status[phase]);
-    if (phase === 'reconnecting' && lost && performance.now() - page.lostAt > UNANSWERED_MS) {
-      fill('problem', strings.unanswered(duration(performance.now() - page.lostAt)));
-    }
+    fill('problem', this.#problem(page, phase));
 
     const seconds = secondsLeft(story, now);
     const known = seconds !== null && !over && phase !== 'ending';
@@ -128,6 +126,8 @@ export class View {
   #problem({ story, deskProblem, lostAt }, phase) {
     if (phase === 'entering' && lostAt !== null) return strings.noAnswer;
     if (phase === 'ended') return failed(story) ? sentence(story.reason.text) : '';
+    const unanswered = lostAt === null ? 0 : performance.now() - lostAt;
+    if (phase === 'reconnecting' && unanswered > UNANSWERED_MS) return strings.unanswered(duration(unanswered - (unanswered % UNANSWERED_MS)));
     if (deskProblem !== null && (phase === 'connecting' || phase === 'reconnecting')) return strings.deskFailed(strings.deskWhy[deskProblem]);
     return '';
   }
