@@ -11,6 +11,9 @@ export class Refused extends Error {
 /** One session a path: on a portal's origin several share a sessionStorage. */
 const slot = `casement-tab:${new URL('.', document.baseURI).pathname}`;
 
+/** A portal's form led here. */
+const byForm = location.pathname.endsWith('/enter');
+
 /** The token is taken out of the address bar before anything else happens. */
 export function takeToken() {
   const token = /^#t=([\w-]{1,100})$/.exec(location.hash)?.[1] ?? null;
@@ -28,7 +31,7 @@ export async function enter(token) {
   const stored = recall();
   if (!token) {
     if (stored) return stored;
-    throw new Refused('noLink');
+    throw new Refused(byForm ? 'usedLink' : 'noLink');
   }
   const response = await fetch('enter', {
     method: 'POST',

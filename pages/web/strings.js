@@ -10,6 +10,7 @@ export const strings = {
     connecting: 'Your desktop is ready, connecting',
     desktop: 'Your desktop',
     screen: 'The machine’s screen',
+    screenConnecting: 'Connecting to the machine’s screen',
     reconnecting: 'Connection lost, reconnecting',
     disconnected: 'The desktop closed the connection',
     ending: 'The session is ending',
@@ -55,7 +56,7 @@ export const strings = {
   deskWhy: {
     absent: 'it does not answer yet', 1: 'wrong password', 2: 'the sign-in was refused', 3: 'access denied', 4: 'no way to it', 5: 'no way to it', 6: 'no common security protocol',
   },
-  stepStatus: { todo: 'still to do', running: 'running', done: 'done', failed: 'failed' },
+  stepStatus: { todo: 'still to do', running: 'running', done: 'done', failed: 'failed', stopped: 'stopped' },
   say: (text, status, detail) => [`${text}: ${status}`, detail].filter(Boolean).join('; '),
   elapsed: (time) => `${time} since the start`,
   total: (time) => `It lasted ${time}.`,

@@ -79,7 +79,7 @@ export class View {
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
-    this.#showSteps(story, page.fate !== null);
+    this.#showSteps(story, page.fate !== null, phase === 'ended');
     const warnings = story.warnings.map((text) => Object.assign(document.createElement('li'), { textContent: text }));
     byId('warnings').replaceChildren(...warnings);
     byId('worth').hidden = warnings.length === 0 || page.fate !== null;
@@ -112,7 +112,9 @@ export class View {
 
   #headline(story, phase, mode) {
     if (phase === 'ended' && failed(story)) return strings.headline.failed;
-    return strings.headline[phase === 'desktop' && mode === 'screen' ? 'screen' : phase];
+    if (mode === 'screen' && phase === 'desktop') return strings.headline.screen;
+    if (mode === 'screen' && phase === 'connecting') return strings.headline.screenConnecting;
+    return strings.headline[phase];
   }
 
   #lead({ story, fate }, phase, mode) {
@@ -132,7 +134,7 @@ export class View {
     return '';
   }
 
-  #showSteps(story, fated) {
+  #showSteps(story, fated, over) {
     const list = byId('steps');
     list.hidden = story.steps.length === 0 || fated;
     if ([...this.#steps.keys()].join() !== story.steps.map((step) => step.code).join()) {
@@ -154,7 +156,7 @@ export class View {
       item.dataset.status = step.status;
       fill(text, step.text);
       fill(detail, step.detail);
-      fill(status, ` (${strings.stepStatus[step.status]})`);
+      fill(status, ` (${strings.stepStatus[over && step.status === 'running' ? 'stopped' : step.status]})`);
       if (step.status !== 'todo' && this.#said.get(step.code) !== step.status) {
         this.#said.set(step.code, step.status);
         fill('say', strings.say(step.text, strings.stepStatus[step.status], step.detail));
