@@ -1,44 +1,236 @@
 package org.casement.isolation;
 
+import java.io.File;
 import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
 
 /// One helper running in its [Confinement]. The platform thread that started it lives as long as it
-/// does: `--die-with-parent` follows the thread (prctl(2), PR_SET_PDEATHSIG).
+/// does: `--die-with-parent` follows the thread (prctl(2), PR_SET_PDEATHSIG). That thread also
+/// carries what the helper inherits: a session keyring of its own, no_new_privs, Landlock.
 public final class ConfinedProcess implements AutoCloseable {
-  private ConfinedProcess() {}
+  /// What may be varied.
+  ///
+  /// @param layers which optional layers to lay
+  /// @param fileSizeBytes the largest file the helper may write (RLIMIT_FSIZE): for QEMU's overlay
+  public record Options(Layers layers, OptionalLong fileSizeBytes) {
+    public static final Options DEFAULT = new Options(Layers.DEFAULT, OptionalLong.empty());
+  }
+
+  private static final long KEYCTL_JOIN_SESSION_KEYRING = 1;
+  private static final long PR_SET_NO_NEW_PRIVS = 38;
+
+  /// From exec of bwrap to its child takes 1 to 3 ms; more than this is a broken node.
+  private static final long CHILD_TIMEOUT_SECONDS = 10;
+
+  private final Process bwrap;
+  private final Optional<ProcessHandle> helper;
+  private final String layers;
+
+  private ConfinedProcess(Process bwrap, Optional<ProcessHandle> helper, String layers) {
+    this.bwrap = bwrap;
+    this.helper = helper;
+    this.layers = layers;
+  }
+
+  /// [#start(String, Path, Confinement, NetworkRules, Path, Options)] with what the node has.
+  public static ConfinedProcess start(
+      String name, Path bwrap, Confinement confinement, NetworkRules rules, Path log)
+      throws IOException {
+    return start(name, bwrap, confinement, rules, log, Options.DEFAULT);
+  }
 
   /// Starts the helper with an empty environment, a session keyring of its own, and `rules` laid on
   /// by Landlock where this kernel has it. Standard input is /dev/null; both outputs go to `log`.
   ///
   /// @param name for the thread and for messages: `qemu`, `smbd`
   public static ConfinedProcess start(
-      String name, Path bwrap, Confinement confinement, NetworkRules rules, Path log)
+      String name,
+      Path bwrap,
+      Confinement confinement,
+      NetworkRules rules,
+      Path log,
+      Options options)
       throws IOException {
-    if (confinement.commandLine(bwrap).isEmpty()
-        || rules.bindPorts().isEmpty()
-        || log.isAbsolute()) {
-      throw new IOException("cannot start " + name);
+    return start(name, bwrap, confinement, rules, Redirect.appendTo(log.toFile()), options);
+  }
+
+  /// Runs `true` in a confinement: why helpers cannot be confined on this node, or empty.
+  public static Optional<String> problem(Path bwrap) {
+    Confinement nothing = Confinement.of(Path.of("/usr/bin/true")).build();
+    try (ConfinedProcess process =
+        start(
+            "confinement test",
+            bwrap,
+            nothing,
+            NetworkRules.NONE,
+            Redirect.PIPE,
+            Options.DEFAULT)) {
+      String output =
+          new String(process.bwrap.getInputStream().readNBytes(4096), StandardCharsets.UTF_8);
+      int status = process.waitFor();
+      if (status == 0) {
+        return Optional.empty();
+      }
+      String first = output.lines().findFirst().orElse("exit status " + status);
+      return Optional.of(
+          "helpers cannot be confined: "
+              + first
+              + UserNamespaces.hint().map("; "::concat).orElse(""));
+    } catch (IOException e) {
+      return Optional.of("helpers cannot be confined: " + e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.of("helpers cannot be confined: interrupted while trying");
     }
-    return new ConfinedProcess();
+  }
+
+  private static ConfinedProcess start(
+      String name,
+      Path bwrap,
+      Confinement confinement,
+      NetworkRules rules,
+      Redirect output,
+      Options options)
+      throws IOException {
+    CompletableFuture<ConfinedProcess> started = new CompletableFuture<>();
+    Thread.ofPlatform()
+        .daemon()
+        .name("confined " + name)
+        .start(() -> run(name, bwrap, confinement, rules, output, options, started));
+    try {
+      return started.get();
+    } catch (ExecutionException e) {
+      throw new IsolationException("cannot start " + name + ": " + reason(e), e);
+    } catch (InterruptedException e) {
+      var _ = started.thenAccept(ConfinedProcess::kill);
+      Thread.currentThread().interrupt();
+      throw new IsolationException("interrupted while starting " + name, e);
+    }
+  }
+
+  private static String reason(ExecutionException e) {
+    Throwable cause = e.getCause();
+    return cause == null ? e.toString() : String.valueOf(cause.getMessage());
+  }
+
+  @SuppressWarnings(
+      "CatchingUnchecked") // the root of a thread: whatever happens reaches the caller
+  private static void run(
+      String name,
+      Path bwrap,
+      Confinement confinement,
+      NetworkRules rules,
+      Redirect output,
+      Options options,
+      CompletableFuture<ConfinedProcess> started) {
+    try {
+      String layers = restrictThread(rules, options.layers().landlock());
+      List<String> line = new ArrayList<>();
+      options
+          .fileSizeBytes()
+          .ifPresent(bytes -> line.addAll(List.of("/usr/bin/prlimit", "--fsize=" + bytes, "--")));
+      line.addAll(confinement.commandLine(bwrap));
+      ProcessBuilder builder =
+          new ProcessBuilder(line)
+              .redirectInput(Redirect.from(new File("/dev/null")))
+              .redirectErrorStream(true)
+              .redirectOutput(output);
+      builder.environment().clear(); // SECURITY: /proc/1/environ inside would show ours
+      Process process = builder.start();
+      started.complete(new ConfinedProcess(process, child(process, name), layers));
+      process.waitFor();
+    } catch (Exception e) {
+      started.completeExceptionally(e);
+    }
+  }
+
+  /// Lays on the calling thread what its children inherit; returns what held, for a log line.
+  private static String restrictThread(NetworkRules rules, Layers.Use use)
+      throws IsolationException {
+    // SECURITY: the old session keyring would stay readable from inside (0 = a new, anonymous one).
+    long keyring = Linux.call(Linux.Call.KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, 0);
+    if (keyring < 0 && keyring != -Linux.ENOSYS && keyring != -Linux.EPERM) {
+      // The two tolerated ones mean that a filter forbids keyctl, to the helper as well.
+      throw Linux.failure("join a new session keyring", (int) -keyring);
+    }
+    Linux.must("set no_new_privs", Linux.Call.PRCTL, PR_SET_NO_NEW_PRIVS, 1);
+    int abi = use == Layers.Use.OFF ? 0 : Landlock.abi();
+    if (abi >= Landlock.ABI_NETWORK) {
+      Landlock.restrictThread(rules);
+      return "landlock=net" + (abi >= Landlock.ABI_SCOPES ? "+scopes" : "") + " abi=" + abi;
+    }
+    if (use == Layers.Use.REQUIRED) {
+      throw new IsolationException(
+          "the configuration requires Landlock network rules, which this kernel lacks (Linux 6.7)");
+    }
+    return use == Layers.Use.OFF ? "landlock=off" : "landlock=absent";
+  }
+
+  /// bwrap's only child is the helper (`--as-pid-1`). Known from here on, so that a kill never hits
+  /// bwrap between its fork and the child's own parent-death signal.
+  private static Optional<ProcessHandle> child(Process process, String name)
+      throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(CHILD_TIMEOUT_SECONDS);
+    Optional<ProcessHandle> child = process.children().findFirst();
+    while (child.isEmpty() && !process.waitFor(1, TimeUnit.MILLISECONDS)) {
+      if (System.nanoTime() > deadline) {
+        process.destroyForcibly();
+        throw new IsolationException("bwrap did not start " + name + " within 10 s");
+      }
+      child = process.children().findFirst();
+    }
+    return child;
+  }
+
+  /// What held, as fields of a log line: `bwrap=on landlock=net+scopes abi=7`.
+  public String layers() {
+    return "bwrap=on " + layers;
   }
 
   public boolean isAlive() {
-    return false;
+    return bwrap.isAlive();
   }
 
   /// Waits for the end: the helper's exit status, or 128 + the signal that ended it.
   public int waitFor() throws InterruptedException {
-    return 0;
+    return bwrap.waitFor();
   }
 
-  /// SIGTERM to the helper itself, not to bwrap.
-  public void terminate() {}
+  /// SIGTERM to the helper itself, not to bwrap. It is PID 1 of its namespace, so a program without
+  /// a handler for SIGTERM ignores it: [#kill()] after a deadline.
+  public void terminate() {
+    helper.ifPresent(ProcessHandle::destroy);
+  }
 
-  /// SIGKILL, at once, to everything in the confinement.
-  public void kill() {}
+  /// SIGKILL, at once, to everything in the confinement: the helper is PID 1, its end is the end of
+  /// all, and only then does bwrap end.
+  public void kill() {
+    helper.ifPresentOrElse(ProcessHandle::destroyForcibly, bwrap::destroyForcibly);
+  }
 
   /// Kills what still runs, and waits for it.
   @Override
-  public void close() {}
+  public void close() {
+    kill();
+    boolean interrupted = false;
+    while (bwrap.isAlive()) {
+      try {
+        bwrap.waitFor();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
 }

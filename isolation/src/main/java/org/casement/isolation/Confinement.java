@@ -10,6 +10,28 @@ import java.util.TreeMap;
 /// that makes a child user, pid, ipc, uts and mount namespace with an empty root, in the network
 /// namespace of the caller (bwrap(1)). Immutable once built.
 public final class Confinement {
+  private static final List<String> NAMESPACES =
+      List.of(
+          "--unshare-user",
+          "--unshare-pid",
+          "--unshare-ipc",
+          "--unshare-uts",
+          "--unshare-cgroup-try",
+          "--disable-userns",
+          "--die-with-parent",
+          "--new-session",
+          "--as-pid-1",
+          "--clearenv");
+
+  /// Where distributions keep shared libraries: Debian's multiarch directories, the others' lib64,
+  /// and the loaders. Not /usr/lib as a whole: programs and foreign data live there too.
+  private static final List<String> LIBRARIES =
+      List.of(
+          "/usr/lib/x86_64-linux-gnu",
+          "/usr/lib/aarch64-linux-gnu",
+          "/usr/lib/ld-linux-aarch64.so.1",
+          "/usr/lib64");
+
   private final List<String> mounts;
   private final Map<String, String> environment;
   private final List<String> command;
@@ -29,21 +51,11 @@ public final class Confinement {
   public List<String> commandLine(Path bwrap) {
     List<String> line = new ArrayList<>();
     line.add(bwrap.toString());
-    line.addAll(
-        List.of(
-            "--unshare-user",
-            "--unshare-pid",
-            "--unshare-ipc",
-            "--unshare-uts",
-            "--unshare-cgroup-try",
-            "--disable-userns",
-            "--die-with-parent",
-            "--new-session",
-            "--as-pid-1",
-            "--clearenv"));
+    line.addAll(Bubblewrap.known(bwrap, NAMESPACES));
     environment.forEach((name, value) -> line.addAll(List.of("--setenv", name, value)));
-    line.addAll(List.of("--ro-bind", "/usr/lib", "/usr/lib"));
-    line.addAll(List.of("--ro-bind-try", "/usr/lib64", "/usr/lib64"));
+    for (String libraries : LIBRARIES) {
+      line.addAll(List.of("--ro-bind-try", libraries, libraries));
+    }
     line.addAll(List.of("--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"));
     line.addAll(List.of("--dev", "/dev"));
     line.addAll(mounts);
@@ -84,8 +96,7 @@ public final class Confinement {
       return mount("--dev-bind-try", device, device);
     }
 
-    /// An empty directory in the confinement's own memory, writable until the root is sealed only
-    /// where it is a tmpfs of its own.
+    /// An empty, writable directory in the confinement's own memory.
     public Builder temporary(Path inside) {
       mounts.addAll(List.of("--tmpfs", inside.toString()));
       return this;

@@ -1,0 +1,39 @@
+package org.casement.isolation;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// Which options an installed bwrap has: RHEL 9's 0.4 to 0.6 lack `--disable-userns` (0.8) and
+/// `--clearenv` (0.5). The second is made up for by the empty environment; without the first a
+/// helper can make more user namespaces inside its own.
+final class Bubblewrap {
+  private static final Set<String> DISPENSABLE = Set.of("--disable-userns", "--clearenv");
+  private static final Map<Path, String> HELP = new ConcurrentHashMap<>();
+
+  private Bubblewrap() {}
+
+  /// `options` without those that this bwrap lacks and that may be missing.
+  static List<String> known(Path bwrap, List<String> options) {
+    String help = HELP.computeIfAbsent(bwrap, Bubblewrap::help);
+    return options.stream()
+        .filter(option -> !DISPENSABLE.contains(option) || help.contains(option))
+        .toList();
+  }
+
+  /// Empty if it cannot be run: starting it then says why.
+  private static String help(Path bwrap) {
+    try {
+      Process process =
+          new ProcessBuilder(bwrap.toString(), "--help").redirectErrorStream(true).start();
+      process.getOutputStream().close();
+      return new String(process.getInputStream().readNBytes(65_536), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      return "";
+    }
+  }
+}

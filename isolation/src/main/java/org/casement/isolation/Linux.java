@@ -1,0 +1,227 @@
+package org.casement.isolation;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+
+/// The only class that calls native code: one handle for syscall(2), and posix_spawn(3), which is a
+/// library function. Every call happens in the calling thread; where that matters (credentials,
+/// Landlock, keyrings, parent-death signals are the *thread's*), the caller says so.
+@SuppressWarnings("restricted")
+final class Linux {
+  /// Numbers of asm/unistd.h: x86-64, and the generic table that aarch64 uses.
+  enum Call {
+    BIND(49, 200),
+    CAPSET(126, 91),
+    CLOSE(3, 57),
+    CONNECT(42, 203),
+    EXECVE(59, 221),
+    FCNTL(72, 25),
+    FLOCK(73, 32),
+    GETGID(104, 176),
+    GETSOCKNAME(51, 204),
+    GETSOCKOPT(55, 209),
+    GETUID(102, 174),
+    IOCTL(16, 29),
+    KEYCTL(250, 219),
+    LANDLOCK_ADD_RULE(445, 445),
+    LANDLOCK_CREATE_RULESET(444, 444),
+    LANDLOCK_RESTRICT_SELF(446, 446),
+    LISTEN(50, 201),
+    OPENAT(257, 56),
+    PIDFD_OPEN(434, 434),
+    PIDFD_SEND_SIGNAL(424, 424),
+    PRCTL(157, 167),
+    RT_SIGACTION(13, 134),
+    RT_SIGPROCMASK(14, 135),
+    SETSOCKOPT(54, 208),
+    SOCKET(41, 198),
+    WAIT4(61, 260);
+
+    private final long x86;
+    private final long generic;
+
+    Call(long x86, long generic) {
+      this.x86 = x86;
+      this.generic = generic;
+    }
+
+    long number() {
+      return X86 ? x86 : generic;
+    }
+  }
+
+  static final int EPERM = 1;
+  static final int ENOENT = 2;
+  static final int EACCES = 13;
+  static final int EAGAIN = 11;
+  static final int EINTR = 4;
+  static final int ENOSYS = 38;
+  static final int EADDRINUSE = 98;
+  static final int EADDRNOTAVAIL = 99;
+  static final int SIGKILL = 9;
+
+  private static final boolean X86 = System.getProperty("os.arch", "").equals("amd64");
+  private static final Linker LINKER = Linker.nativeLinker();
+  private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
+  private static final VarHandle ERRNO_OF =
+      Linker.Option.captureStateLayout()
+          .varHandle(MemoryLayout.PathElement.groupElement("errno"))
+          .withInvokeExactBehavior();
+  private static final MethodHandle SYSCALL =
+      LINKER.downcallHandle(
+          symbol("syscall"),
+          FunctionDescriptor.of(
+              JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+          Linker.Option.firstVariadicArg(1),
+          ERRNO);
+
+  private Linux() {}
+
+  /// The call's result, or minus errno.
+  static long call(Call call, long... arguments) {
+    long[] a = java.util.Arrays.copyOf(arguments, 5);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment state = arena.allocate(Linker.Option.captureStateLayout());
+      long result = (long) SYSCALL.invokeExact(state, call.number(), a[0], a[1], a[2], a[3], a[4]);
+      return result >= 0 ? result : -(long) (int) ERRNO_OF.get(state, 0L);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /// The call's result; a failure says what was tried: `cannot lock /x: errno 11 (…)`.
+  static long must(String what, Call call, long... arguments) throws IsolationException {
+    long result = call(call, arguments);
+    if (result < 0) {
+      throw failure(what, (int) -result);
+    }
+    return result;
+  }
+
+  static IsolationException failure(String what, int errno) {
+    return new IsolationException("cannot " + what + ": " + describe(errno));
+  }
+
+  /// strerror(3), in the words of the C library.
+  static String describe(int errno) {
+    MethodHandle strerror =
+        LINKER.downcallHandle(symbol("strerror"), FunctionDescriptor.of(ADDRESS, JAVA_INT));
+    try {
+      MemorySegment text = (MemorySegment) strerror.invokeExact(errno);
+      return text.reinterpret(256).getString(0, StandardCharsets.UTF_8);
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /// Starts `command[0]` with these descriptors at 3, 4, …, in a process group of its own, with all
+  /// signals at their defaults and none blocked. Every other descriptor must be close-on-exec.
+  static int spawn(List<String> command, Map<String, String> environment, List<Integer> descriptors)
+      throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      // SAFETY: glibc's types are 80 and 336 bytes (spawn.h, 64 bit); zeroed, then initialised.
+      MemorySegment actions = arena.allocate(1024, 16);
+      MemorySegment attributes = arena.allocate(1024, 16);
+      library("posix_spawn_file_actions_init", actions);
+      library("posix_spawnattr_init", attributes);
+      for (int i = 0; i < descriptors.size(); i++) {
+        dup2(actions, descriptors.get(i), 3 + i);
+      }
+      MemorySegment all = arena.allocate(128, 8);
+      library("posix_spawnattr_setsigmask", attributes, all);
+      all.asSlice(0, 8).fill((byte) 0xff);
+      library("posix_spawnattr_setsigdefault", attributes, all);
+      // POSIX_SPAWN_SETPGROUP | SETSIGDEF | SETSIGMASK (spawn.h); the group defaults to a new one.
+      int flags = 0x02 | 0x04 | 0x08;
+      setFlags(attributes, flags);
+      MemorySegment pid = arena.allocate(JAVA_INT);
+      MethodHandle spawn =
+          LINKER.downcallHandle(
+              symbol("posix_spawn"),
+              FunctionDescriptor.of(
+                  JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
+      int error =
+          (int)
+              spawn.invokeExact(
+                  pid,
+                  arena.allocateFrom(command.getFirst()),
+                  actions,
+                  attributes,
+                  strings(arena, command),
+                  strings(arena, assignments(environment)));
+      library("posix_spawn_file_actions_destroy", actions);
+      library("posix_spawnattr_destroy", attributes);
+      if (error != 0) {
+        throw failure("start " + command.getFirst(), error);
+      }
+      return pid.get(JAVA_INT, 0);
+    } catch (IsolationException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  static List<String> assignments(Map<String, String> environment) {
+    return environment.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).toList();
+  }
+
+  /// A null-terminated array of C strings.
+  static MemorySegment strings(Arena arena, List<String> texts) {
+    MemorySegment array = arena.allocate(ADDRESS, texts.size() + 1L);
+    for (int i = 0; i < texts.size(); i++) {
+      array.setAtIndex(ADDRESS, i, arena.allocateFrom(texts.get(i)));
+    }
+    return array;
+  }
+
+  private static void library(String function, MemorySegment... arguments) throws Throwable {
+    ValueLayout[] layouts = new ValueLayout[arguments.length];
+    java.util.Arrays.fill(layouts, ADDRESS);
+    int error =
+        (int)
+            LINKER
+                .downcallHandle(symbol(function), FunctionDescriptor.of(JAVA_INT, layouts))
+                .invokeWithArguments((Object[]) arguments);
+    check(function, error);
+  }
+
+  private static void dup2(MemorySegment actions, int from, int to) throws Throwable {
+    String function = "posix_spawn_file_actions_adddup2";
+    MethodHandle handle =
+        LINKER.downcallHandle(
+            symbol(function), FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
+    check(function, (int) handle.invokeExact(actions, from, to));
+  }
+
+  private static void setFlags(MemorySegment attributes, int flags) throws Throwable {
+    String function = "posix_spawnattr_setflags";
+    MethodHandle handle =
+        LINKER.downcallHandle(
+            symbol(function), FunctionDescriptor.of(JAVA_INT, ADDRESS, ValueLayout.JAVA_SHORT));
+    check(function, (int) handle.invokeExact(attributes, (short) flags));
+  }
+
+  private static void check(String function, int error) throws IsolationException {
+    if (error != 0) {
+      throw failure("call " + function, error);
+    }
+  }
+
+  private static MemorySegment symbol(String name) {
+    return LINKER.defaultLookup().findOrThrow(name);
+  }
+}
