@@ -10,6 +10,7 @@ import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PongWebSocketFrame;
 import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Promise;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,8 @@ public final class ProvenSocket {
   private final Channel channel;
   private final Tab tab;
 
+  private final Promise<Void> closingFuture;
+
   /// Only touched on the channel's event loop.
   private boolean closing;
 
@@ -45,9 +48,16 @@ public final class ProvenSocket {
   ProvenSocket(Channel channel, Tab tab) {
     this.channel = channel;
     this.tab = tab;
+    this.closingFuture = channel.eventLoop().newPromise();
     channel.pipeline().addLast(new Control());
     tab.add(this);
-    channel.closeFuture().addListener(_ -> tab.remove(this));
+    channel
+        .closeFuture()
+        .addListener(
+            _ -> {
+              tab.remove(this);
+              closingFuture.trySuccess(null);
+            });
   }
 
   /// For reading and writing frames, on its event loop. A route adds its handler to the end of the
@@ -58,6 +68,16 @@ public final class ProvenSocket {
 
   public Tab tab() {
     return tab;
+  }
+
+  /// Whether nothing more may be sent: closed, or about to. On the event loop only.
+  public boolean isClosing() {
+    return closing || !channel.isActive();
+  }
+
+  /// Runs `action` once, as soon as nothing more may be sent. On the event loop only.
+  public void whenClosing(Runnable action) {
+    closingFuture.addListener(_ -> action.run());
   }
 
   public void addHandler(ChannelHandler handler) {
@@ -75,7 +95,7 @@ public final class ProvenSocket {
   }
 
   private void closeNow(CloseCode code, String reason) {
-    if (closing) {
+    if (isClosing()) {
       return;
     }
     closing = true;
@@ -84,6 +104,7 @@ public final class ProvenSocket {
     // can overtake ours.
     channel.config().setAutoRead(true);
     channel.writeAndFlush(new CloseWebSocketFrame(code.number(), shortened(reason)));
+    closingFuture.trySuccess(null);
     Future<?> limit =
         channel.eventLoop().schedule(() -> channel.close(), CLOSE_LIMIT_SECONDS, TimeUnit.SECONDS);
     channel.closeFuture().addListener(_ -> limit.cancel(false));

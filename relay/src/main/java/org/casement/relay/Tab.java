@@ -27,7 +27,7 @@ public final class Tab {
     this.lastSocket = clock.instant();
   }
 
-  String name() {
+  public String name() {
     return name;
   }
 

@@ -1,0 +1,107 @@
+package org.casement.web;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import java.util.OptionalInt;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.casement.protocol.ProtocolException;
+import org.casement.protocol.rdp.ClientInfo;
+import org.casement.protocol.rdp.ConnectInitial;
+import org.casement.relay.CloseCode;
+import org.casement.relay.ProvenSocket;
+import org.jspecify.annotations.Nullable;
+
+/// Stands between the page and the desktop until the login is on its way: raises the colour depth
+/// in the client's first PDU, puts user and password into its Client Info, and then gives way. What
+/// the browser says about either is dropped.
+@SuppressWarnings(
+    "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
+final class LoginInjector extends ChannelOutboundHandlerAdapter {
+  /// Of bytes that make no whole PDU yet, before Client Info. The longest PDU until then is the
+  /// first, of some 450 bytes.
+  static final int PENDING_LIMIT_BYTES = 16 * 1024;
+
+  /// Erect Domain, Attach User, a join for each of at most 33 channels, Client Info, and some room.
+  static final int PDUS_LIMIT = 64;
+
+  private static final int LIMIT_SECONDS = 30;
+
+  private final ProvenSocket page;
+  private final DesktopLogin login;
+  private ByteBuf pending = Unpooled.EMPTY_BUFFER;
+  private int pdus;
+  private @Nullable Future<?> deadline;
+
+  LoginInjector(ProvenSocket page, DesktopLogin login) {
+    this.page = page;
+    this.login = login;
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    pending = ctx.alloc().buffer();
+    deadline =
+        ctx.executor()
+            .schedule(
+                () -> page.close(CloseCode.BAD_MESSAGE, "no login came"),
+                LIMIT_SECONDS,
+                TimeUnit.SECONDS);
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    pending.release();
+    if (deadline != null) {
+      deadline.cancel(false);
+    }
+  }
+
+  @Override
+  public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
+    ByteBuf bytes = (ByteBuf) message;
+    try {
+      if (pending.readableBytes() + bytes.readableBytes() > PENDING_LIMIT_BYTES) {
+        throw new ProtocolException("too much before the login");
+      }
+      pending.writeBytes(bytes);
+      promise.setSuccess();
+      while (nextPdu(ctx)) {}
+    } catch (ProtocolException malformed) {
+      promise.tryFailure(malformed);
+      page.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
+    } finally {
+      bytes.release();
+    }
+  }
+
+  private boolean nextPdu(ChannelHandlerContext ctx) throws ProtocolException {
+    OptionalInt length = PduFramer.nextLength(pending);
+    if (length.isEmpty() || pending.readableBytes() < length.getAsInt()) {
+      return false;
+    }
+    byte[] pdu = new byte[length.getAsInt()];
+    pending.readBytes(pdu);
+    if (++pdus > PDUS_LIMIT) {
+      throw new ProtocolException("too many PDUs before the login");
+    }
+    if (pdus == 1) {
+      pdu = ConnectInitial.with32BitsPerPixel(pdu);
+    }
+    boolean last = ClientInfo.is(pdu);
+    if (last) {
+      pdu = ClientInfo.withLogin(pdu, login.user(), login.password());
+    }
+    ctx.write(Unpooled.wrappedBuffer(pdu));
+    if (last) {
+      if (pending.isReadable()) {
+        ctx.write(pending.readBytes(pending.readableBytes()));
+      }
+      ctx.pipeline().remove(this);
+    }
+    return !last;
+  }
+}
