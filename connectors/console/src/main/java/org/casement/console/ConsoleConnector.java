@@ -44,6 +44,7 @@ public final class ConsoleConnector implements AutoCloseable {
     frontDesk.close();
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // closing needs no answer
   private static void connect(ProvenSocket page, DomainSocketAddress vnc) {
     // Read again once there is somebody to pass it to.
     page.channel().config().setAutoRead(false);
