@@ -1,0 +1,119 @@
+package org.casement.isolation;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+
+/// The network of a sealed namespace: loopback and nothing else. IPv6 stays on: `::1` is ours.
+final class Loopback {
+  /// The second address. The guest reaches 127.0.0.1 through its user network; what binds here is
+  /// told apart from that.
+  static final InetAddress SECOND_ADDRESS = InetAddress.ofLiteral("10.255.0.1");
+
+  /// What the kernel itself puts, down, into every new namespace where a tunnel module is loaded
+  /// (net.core.fb_tunnels_only_for_init_net=0). Nobody in here can raise one without capabilities.
+  private static final Set<String> FALLBACK_TUNNELS =
+      Set.of(
+          "tunl0",
+          "sit0",
+          "ip6tnl0",
+          "gre0",
+          "gretap0",
+          "erspan0",
+          "ip6gre0",
+          "ip_vti0",
+          "ip6_vti0");
+
+  private static final Path LOW_PORTS = Path.of("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+  private static final int SIOCGIFFLAGS = 0x8913;
+  private static final int SIOCSIFFLAGS = 0x8914;
+  private static final int SIOCSIFADDR = 0x8916;
+  private static final int SIOCSIFNETMASK = 0x891c;
+  private static final int IFF_UP = 1;
+  private static final int AF_INET = 2;
+  private static final int SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
+
+  private Loopback() {}
+
+  /// Raises it, adds the second address, and lets an ordinary user bind port 445.
+  static void configure() throws IsolationException {
+    int flags = flags("lo");
+    request("lo", SIOCSIFFLAGS, (short) (flags | IFF_UP), null);
+    // "lo:1" is the label of a second address; it comes with its class's mask, hence the third.
+    request("lo:1", SIOCSIFADDR, (short) 0, SECOND_ADDRESS);
+    request("lo:1", SIOCSIFNETMASK, (short) 0, InetAddress.ofLiteral("255.255.255.255"));
+    try {
+      Files.writeString(LOW_PORTS, "0");
+    } catch (IOException e) {
+      throw new IsolationException("cannot write " + LOW_PORTS + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// No interface but loopback, no route that leaves it.
+  static void verifyNothingElse() throws IsolationException {
+    for (String line : lines("/proc/net/dev").stream().skip(2).toList()) {
+      String name = line.substring(0, line.indexOf(':')).strip();
+      boolean harmless =
+          name.equals("lo") || (FALLBACK_TUNNELS.contains(name) && (flags(name) & IFF_UP) == 0);
+      if (!harmless) {
+        throw new IsolationException("the network namespace is not fresh: it has " + name);
+      }
+    }
+    List<String> routes = lines("/proc/net/route").stream().skip(1).toList();
+    for (String route : routes) {
+      if (!route.startsWith("lo\t")) {
+        throw new IsolationException("the network namespace has a route: " + route.strip());
+      }
+    }
+    for (String route : lines("/proc/net/ipv6_route")) {
+      if (!route.strip().endsWith(" lo")) {
+        throw new IsolationException("the network namespace has a route: " + route.strip());
+      }
+    }
+  }
+
+  /// Empty for a file that this kernel does not have (IPv6 switched off at boot).
+  private static List<String> lines(String file) throws IsolationException {
+    try {
+      Path path = Path.of(file);
+      return Files.exists(path) ? Files.readAllLines(path, StandardCharsets.US_ASCII) : List.of();
+    } catch (IOException e) {
+      throw new IsolationException("cannot read " + file, e);
+    }
+  }
+
+  private static int flags(String name) throws IsolationException {
+    return request(name, SIOCGIFFLAGS, (short) 0, null);
+  }
+
+  /// One ioctl on struct ifreq (netdevice(7)): the name, then flags or a socket address.
+  private static int request(
+      String name, int what, short flags, @org.jspecify.annotations.Nullable InetAddress address)
+      throws IsolationException {
+    String task = "configure " + name;
+    long socket = Linux.must(task, Linux.Call.SOCKET, AF_INET, SOCK_DGRAM_CLOEXEC, 0);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment request = arena.allocate(40, 8);
+      byte[] ascii = name.getBytes(StandardCharsets.US_ASCII);
+      MemorySegment.copy(ascii, 0, request, JAVA_BYTE, 0, Math.min(ascii.length, 15));
+      if (address == null) {
+        request.set(JAVA_SHORT, 16, flags);
+      } else {
+        request.asSlice(16).copyFrom(Listener.socketAddress(arena, address, 0));
+      }
+      Linux.must(task, Linux.Call.IOCTL, socket, what, request.address());
+      return Short.toUnsignedInt(request.get(JAVA_SHORT, 16));
+    } finally {
+      Linux.call(Linux.Call.CLOSE, socket);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+package org.casement.isolation;
+
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/// The first process in fresh namespaces (`casement seal`): makes the network namespace what a
+/// session needs, gives up every capability, and becomes the supervisor by execve(2). It reads
+/// nothing that a guest or a network wrote. If any of it fails nothing runs.
+public final class Seal {
+  /// In the supervisor's environment: what held, for its log (`namespaces=fresh nftables=on`).
+  public static final String LAYERS_VARIABLE = "CASEMENT_LAYERS";
+
+  private Seal() {}
+
+  /// Does not return. The caller prints the exception's line and exits.
+  ///
+  /// @param command the supervisor, absolute path first
+  /// @param environment for the supervisor; the listeners' variables are in it already
+  public static void enter(SealPlan plan, List<String> command, Map<String, String> environment)
+      throws IsolationException {
+    verifyFresh(plan);
+    Loopback.verifyNothingElse();
+    Loopback.configure();
+    String nftables = GuestFirewall.lay(plan.nftables(), plan.nft(), plan.guestPorts());
+    Loopback.verifyNothingElse();
+    // SECURITY: from here on only this thread matters: it becomes the supervisor.
+    Privileges.dropAll();
+    Privileges.dieWithParent();
+    Privileges.unblockSignals();
+    Privileges.closeOnExec(3 + plan.listeners());
+    Map<String, String> variables = new TreeMap<>(environment);
+    variables.put(LAYERS_VARIABLE, "namespaces=fresh " + nftables);
+    throw Privileges.exec(command, variables);
+  }
+
+  private static void verifyFresh(SealPlan plan) throws IsolationException {
+    if (ProcessHandle.current().pid() != 1) {
+      throw new IsolationException(
+          "not the first process of a pid namespace: start a session by casement run");
+    }
+    if (SealPlan.currentNetwork().equals(plan.outerNetwork())) {
+      throw new IsolationException("still in the node's network namespace");
+    }
+  }
+}

@@ -1,0 +1,230 @@
+package org.casement.isolation;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.io.File;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/// A session in namespaces of its own, started by an ordinary user through util-linux (2.36 on),
+/// because a JVM cannot unshare a user namespace itself. This process stays outside as the watcher:
+/// it spawns `setpriv --pdeathsig KILL unshare … seal`, passes signals, and returns the status.
+///
+/// Whoever is killed, all is gone at once: this process → unshare (parent-death signal of the
+/// spawning thread, which therefore lives as long) → PID 1 (`--kill-child`) → the pid namespace.
+public final class SealedRun implements AutoCloseable {
+  private static final Path SETPRIV = Path.of("/usr/bin/setpriv");
+  private static final Path UNSHARE = Path.of("/usr/bin/unshare");
+
+  /// A JVM starts in less than a second; a node that needs this long does not work.
+  private static final long HANDLER_TIMEOUT_SECONDS = 20;
+
+  private static final long HANDLER_POLL_MS = 20;
+
+  private final int unshare;
+  private final CompletableFuture<Integer> status;
+  private final AtomicBoolean waited;
+
+  private SealedRun(int unshare, CompletableFuture<Integer> status, AtomicBoolean waited) {
+    this.unshare = unshare;
+    this.status = status;
+    this.waited = waited;
+  }
+
+  /// Why this user cannot seal on this node, or empty: by making the namespaces and running `true`.
+  public static Optional<String> problem() {
+    try {
+      List<String> line = namespaces();
+      line.add("/usr/bin/true");
+      Process process =
+          new ProcessBuilder(line)
+              .redirectErrorStream(true)
+              .redirectInput(new File("/dev/null"))
+              .start();
+      String output = new String(process.getInputStream().readNBytes(4096), StandardCharsets.UTF_8);
+      int result = process.waitFor();
+      if (result == 0) {
+        return Optional.empty();
+      }
+      String first = output.lines().findFirst().orElse("exit status " + result);
+      return Optional.of(
+          "cannot seal a session: " + first + UserNamespaces.hint().map("; "::concat).orElse(""));
+    } catch (IOException e) {
+      return Optional.of("cannot seal a session: " + e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return Optional.of("cannot seal a session: interrupted while trying");
+    }
+  }
+
+  /// Starts `seal` as the first process of fresh namespaces, with the listeners at descriptors 3,
+  /// 4, … and nothing else open but the standard streams.
+  ///
+  /// @param seal the command that calls [Seal#enter]: absolute path first
+  /// @param environment for it; the listeners' variables are added
+  public static SealedRun start(
+      List<Listener> listeners, List<String> seal, Map<String, String> environment)
+      throws IsolationException {
+    List<String> line = new ArrayList<>(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
+    line.addAll(namespaces());
+    line.addAll(seal);
+    Map<String, String> variables = new TreeMap<>(environment);
+    variables.keySet().removeIf(name -> name.startsWith("SPANK_ISO_NETNS_"));
+    variables.putAll(InheritedListeners.toEnvironment(listeners));
+    List<Integer> descriptors = listeners.stream().map(Listener::descriptor).toList();
+    CompletableFuture<Integer> spawned = new CompletableFuture<>();
+    CompletableFuture<Integer> status = new CompletableFuture<>();
+    AtomicBoolean waited = new AtomicBoolean();
+    Thread.ofPlatform()
+        .daemon()
+        .name("sealed run")
+        .start(
+            () -> {
+              try {
+                Privileges.closeOnExec(3);
+                int pid = Linux.spawn(line, variables, descriptors);
+                spawned.complete(pid);
+                status.complete(await(pid, waited));
+              } catch (IsolationException e) {
+                spawned.completeExceptionally(e);
+              }
+            });
+    try {
+      return new SealedRun(spawned.get(), status, waited);
+    } catch (ExecutionException e) {
+      throw new IsolationException("cannot seal a session: " + cause(e), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IsolationException("interrupted while sealing", e);
+    }
+  }
+
+  private static String cause(ExecutionException e) {
+    Throwable cause = e.getCause();
+    return cause == null ? e.toString() : String.valueOf(cause.getMessage());
+  }
+
+  private static List<String> namespaces() throws IsolationException {
+    for (Path tool : List.of(SETPRIV, UNSHARE)) {
+      if (!Files.isExecutable(tool)) {
+        throw new IsolationException("cannot seal a session: no " + tool + "; install util-linux");
+      }
+    }
+    return new ArrayList<>(
+        List.of(
+            UNSHARE.toString(),
+            "--user",
+            "--net",
+            "--pid",
+            "--ipc",
+            "--fork",
+            "--kill-child=KILL",
+            "--mount",
+            "--mount-proc",
+            "--map-user=" + Linux.call(Linux.Call.GETUID),
+            "--map-group=" + Linux.call(Linux.Call.GETGID),
+            "--keep-caps",
+            "--"));
+  }
+
+  /// wait4(2) for our own child: its status, or 128 + the signal.
+  private static int await(int pid, AtomicBoolean waited) throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment status = arena.allocate(JAVA_INT);
+      long result;
+      do {
+        result = Linux.call(Linux.Call.WAIT4, pid, status.address(), 0, 0);
+      } while (result == -Linux.EINTR);
+      waited.set(true);
+      if (result < 0) {
+        throw Linux.failure("wait for unshare", (int) -result);
+      }
+      int value = status.get(JAVA_INT, 0);
+      return (value & 0x7f) == 0 ? (value >> 8) & 0xff : 128 + (value & 0x7f);
+    }
+  }
+
+  /// Waits for the session's end: its exit status, or 128 + the signal that ended it.
+  public int waitFor() throws InterruptedException {
+    try {
+      return status.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the session's end was missed", e);
+    }
+  }
+
+  public boolean isAlive() {
+    return !waited.get();
+  }
+
+  /// Passes a signal (SIGTERM 15, SIGINT 2, SIGHUP 1) to the supervisor; `unshare` ignores them.
+  /// PID 1 of a namespace does not get a signal before it has a handler, so this waits for that,
+  /// and kills a session that is not even sealed yet: nothing runs in it.
+  public void signal(int signal) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(HANDLER_TIMEOUT_SECONDS);
+    while (isAlive()) {
+      Optional<ProcessHandle> inner = inner();
+      boolean late = System.nanoTime() > deadline;
+      if (inner.isEmpty() || !InnerStatus.of(inner.get()).sealed() || late) {
+        kill();
+        return;
+      }
+      if (InnerStatus.of(inner.get()).catches(signal)) {
+        send(inner.get(), signal);
+        return;
+      }
+      try {
+        TimeUnit.MILLISECONDS.sleep(HANDLER_POLL_MS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
+  }
+
+  /// `unshare`'s only child: PID 1 inside. While it is not waited for, nobody else gets its number.
+  private Optional<ProcessHandle> inner() {
+    return ProcessHandle.of(unshare).flatMap(handle -> handle.children().findFirst());
+  }
+
+  /// By pidfd (Linux 5.3), checked after it is opened; else by the handle, which knows SIGTERM
+  /// only.
+  private static void send(ProcessHandle inner, int signal) {
+    long pidfd = Linux.call(Linux.Call.PIDFD_OPEN, inner.pid(), 0);
+    if (pidfd < 0) {
+      inner.destroy();
+      return;
+    }
+    if (inner.isAlive()) { // compares the start time: the pidfd is of this process
+      Linux.call(Linux.Call.PIDFD_SEND_SIGNAL, pidfd, signal, 0, 0);
+    }
+    Linux.call(Linux.Call.CLOSE, pidfd);
+  }
+
+  /// SIGKILL to everything: PID 1 first, so that `unshare` reports it; `unshare` if there is none.
+  public void kill() {
+    if (isAlive()) {
+      inner().or(() -> ProcessHandle.of(unshare)).ifPresent(ProcessHandle::destroyForcibly);
+    }
+  }
+
+  /// Kills what still runs, and waits for it.
+  @Override
+  public void close() {
+    kill();
+    status.exceptionally(_ -> 0).join();
+  }
+}
