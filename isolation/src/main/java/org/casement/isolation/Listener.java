@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.InetAddress;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /// A listening TCP socket, opened outside the namespace to be handed inside. It stays in the
 /// network it was made in: the only way in, and, if it is turned round, a way out. Two things stand
@@ -56,20 +57,30 @@ public final class Listener implements AutoCloseable {
   private final InetAddress address;
   private final int port;
   private final int descriptor;
+  private final String layers;
   private boolean closed;
 
-  private Listener(InetAddress address, int port, int descriptor) {
+  private Listener(InetAddress address, int port, int descriptor, String layers) {
     this.address = address;
     this.port = port;
     this.descriptor = descriptor;
+    this.layers = layers;
+  }
+
+  /// [#open(InetAddress, PortRange, Layers.Use)] with the filter where the kernel allows it.
+  public static Listener open(InetAddress address, PortRange ports) throws IsolationException {
+    return open(address, ports, Layers.Use.AUTO);
   }
 
   /// Listens on the first port of `ports` that is free. IPv4 or IPv6, as the address is.
-  public static Listener open(InetAddress address, PortRange ports) throws IsolationException {
+  ///
+  /// @param filter whether to attach the sealed filter
+  public static Listener open(InetAddress address, PortRange ports, Layers.Use filter)
+      throws IsolationException {
     for (int port = ports.first(); port <= ports.last(); port++) {
-      int descriptor = tryOpen(address, port);
-      if (descriptor >= 0) {
-        return new Listener(address, port, descriptor);
+      Listener listener = tryOpen(address, port, filter);
+      if (listener != null) {
+        return listener;
       }
     }
     boolean one = ports.first() == ports.last();
@@ -82,34 +93,38 @@ public final class Listener implements AutoCloseable {
                 one ? "is" : "are"));
   }
 
-  /// The descriptor, or -1 if the port is taken.
-  private static int tryOpen(InetAddress address, int port) throws IsolationException {
+  /// Null if the port is taken.
+  private static @Nullable Listener tryOpen(InetAddress address, int port, Layers.Use filter)
+      throws IsolationException {
     boolean ipv4 = address.getAddress().length == 4;
     String what = "listen on " + address.getHostAddress() + " port " + port;
     int family = ipv4 ? AF_INET : AF_INET6;
     int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     long low = Linux.must(what, Linux.Call.SOCKET, family, type, 0);
-    long socket = low;
+    long socket = Linux.call(Linux.Call.FCNTL, low, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+    Linux.call(Linux.Call.CLOSE, low);
+    if (socket < 0) {
+      throw refused(what, (int) -socket);
+    }
+    boolean open = false;
     try (Arena arena = Arena.ofConfined()) {
-      socket = Linux.must(what, Linux.Call.FCNTL, low, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
-      Linux.call(Linux.Call.CLOSE, low);
       // A session that has just ended leaves connections in TIME_WAIT; they do not hold the port.
-      MemorySegment one = arena.allocateFrom(JAVA_INT, 1);
-      set(what, socket, SO_REUSEADDR, one);
-      seal(arena, socket, what, one);
+      set(what, socket, SO_REUSEADDR, arena.allocateFrom(JAVA_INT, 1));
+      String layers = "listener-filter=" + seal(arena, socket, what, filter);
       MemorySegment name = socketAddress(arena, address, port);
       long result = Linux.call(Linux.Call.BIND, socket, name.address(), name.byteSize());
       if (result == 0) {
         result = Linux.call(Linux.Call.LISTEN, socket, BACKLOG);
       }
-      if (result == 0) {
-        return (int) socket;
-      }
-      Linux.call(Linux.Call.CLOSE, socket);
-      if (result != -Linux.EADDRINUSE) {
+      if (result < 0 && result != -Linux.EADDRINUSE) {
         throw refused(what, (int) -result);
       }
-      return -1;
+      open = result == 0;
+      return open ? new Listener(address, port, (int) socket, layers) : null;
+    } finally {
+      if (!open) {
+        Linux.call(Linux.Call.CLOSE, socket);
+      }
     }
   }
 
@@ -123,9 +138,12 @@ public final class Listener implements AutoCloseable {
     };
   }
 
-  /// SECURITY: without it a turned socket reaches every service of the node.
-  private static void seal(Arena arena, long socket, String what, MemorySegment one)
+  /// SECURITY: without it a turned socket reaches every service of the node. Says what holds.
+  private static String seal(Arena arena, long socket, String what, Layers.Use use)
       throws IsolationException {
+    if (use == Layers.Use.OFF) {
+      return "off";
+    }
     MemorySegment filter = arena.allocate(8L * SEALED_FILTER.length, 8);
     for (int i = 0; i < SEALED_FILTER.length; i++) {
       int[] instruction = SEALED_FILTER[i];
@@ -137,8 +155,17 @@ public final class Listener implements AutoCloseable {
     MemorySegment program = arena.allocate(16, 8);
     program.set(JAVA_SHORT, 0, (short) SEALED_FILTER.length);
     program.set(ADDRESS, 8, filter);
-    set(what, socket, SO_ATTACH_FILTER, program);
-    set(what, socket, SO_LOCK_FILTER, one);
+    long attached =
+        Linux.call(
+            Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, SO_ATTACH_FILTER, program.address(), 16);
+    if (attached == -Linux.EPERM && use == Layers.Use.AUTO) {
+      return "absent";
+    }
+    if (attached < 0) {
+      throw Linux.failure(what + ": the sealed filter is refused", (int) -attached);
+    }
+    set(what, socket, SO_LOCK_FILTER, arena.allocateFrom(JAVA_INT, 1));
+    return "on";
   }
 
   private static void set(String what, long socket, int option, MemorySegment value)
@@ -168,6 +195,11 @@ public final class Listener implements AutoCloseable {
 
   public int port() {
     return port;
+  }
+
+  /// What holds, as a field of a log line: `listener-filter=on`, `absent` (refused) or `off`.
+  public String layers() {
+    return layers;
   }
 
   /// Close-on-exec and non-blocking, in this process.

@@ -8,7 +8,8 @@ import java.util.TreeMap;
 /// session needs, gives up every capability, and becomes the supervisor by execve(2). It reads
 /// nothing that a guest or a network wrote. If any of it fails nothing runs.
 public final class Seal {
-  /// In the supervisor's environment: what held, for its log (`namespaces=fresh nftables=on`).
+  /// In the supervisor's environment: what held, for its log (`namespaces=fresh nftables=on
+  /// listener-filter=on`).
   public static final String LAYERS_VARIABLE = "CASEMENT_LAYERS";
 
   private Seal() {}
@@ -30,7 +31,7 @@ public final class Seal {
     Privileges.unblockSignals();
     Privileges.closeOnExec(3 + plan.listeners());
     Map<String, String> variables = new TreeMap<>(environment);
-    variables.put(LAYERS_VARIABLE, "namespaces=fresh " + nftables);
+    variables.merge(LAYERS_VARIABLE, "namespaces=fresh " + nftables, (of, ours) -> ours + " " + of);
     throw Privileges.exec(command, variables);
   }
 

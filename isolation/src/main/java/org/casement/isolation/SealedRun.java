@@ -18,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Collectors;
 
 /// A session in namespaces of its own, started by an ordinary user through util-linux (2.36 on),
 /// because a JVM cannot unshare a user namespace itself. This process stays outside as the watcher:
@@ -84,6 +85,9 @@ public final class SealedRun implements AutoCloseable {
     Map<String, String> variables = new TreeMap<>(environment);
     variables.keySet().removeIf(name -> name.startsWith("SPANK_ISO_NETNS_"));
     variables.putAll(InheritedListeners.toEnvironment(listeners));
+    variables.put(
+        Seal.LAYERS_VARIABLE,
+        listeners.stream().map(Listener::layers).distinct().collect(Collectors.joining(" ")));
     List<Integer> descriptors = listeners.stream().map(Listener::descriptor).toList();
     CompletableFuture<Integer> spawned = new CompletableFuture<>();
     CompletableFuture<Integer> status = new CompletableFuture<>();
