@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.door;
+
+import org.jspecify.annotations.NullMarked;

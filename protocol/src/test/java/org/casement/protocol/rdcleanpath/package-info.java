@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.rdcleanpath;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.rdp;
+
+import org.jspecify.annotations.NullMarked;
