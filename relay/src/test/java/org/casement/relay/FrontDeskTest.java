@@ -73,4 +73,128 @@ class FrontDeskTest {
       browser.open("events").close();
     }
   }
+
+  @Test
+  void aPageOfTheSameCookieWithoutTheTabSecretLearnsNothing() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser browser = session.browser();
+      browser.enter(session.mint());
+      TestBrowser.Socket thief = browser.connect("events");
+      thief.hello();
+      thief.send("{\"proof\":\"" + TestBrowser.NONCE + "\"}");
+      assertThat(thief.closeCode()).isEqualTo(4401);
+
+      TestBrowser.Socket other = browser.connect("events");
+      String proofOfEvents = other.hello();
+      TestBrowser.Socket screen = browser.connect("vnc");
+      screen.hello();
+      screen.send("{\"proof\":\"" + proofOfEvents + "\"}");
+      assertThat(screen.closeCode()).isEqualTo(4401);
+      browser.open("vnc").close();
+    }
+  }
+
+  @Test
+  void aTabBelongsToItsCookie() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser mine = session.browser();
+      mine.enter(session.mint());
+      TestBrowser other = session.browser();
+      other.enter(session.mint());
+      other.tab = mine.tab;
+      TestBrowser.Socket socket = other.connect("events");
+      socket.send("{\"v\":1,\"tab\":\"" + mine.tab + "\",\"nonce\":\"" + TestBrowser.NONCE + "\"}");
+      assertThat(socket.closeCode()).isEqualTo(4401);
+    }
+  }
+
+  @Test
+  void malformedAndOversizeProofsAreRefused() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser browser = session.browser();
+      browser.enter(session.mint());
+      TestBrowser.Socket malformed = browser.connect("events");
+      malformed.send("{}");
+      assertThat(malformed.closeCode()).isEqualTo(4400);
+      TestBrowser.Socket longest = browser.connect("events");
+      longest.send("x".repeat(1024));
+      assertThat(longest.closeCode()).isEqualTo(4400);
+      TestBrowser.Socket longer = browser.connect("events");
+      longer.send("x".repeat(1025));
+      assertThat(longer.closeCode()).isEqualTo(1009);
+      TestBrowser.Socket command = browser.open("events");
+      command.send("{\"type\":\"begin\"}");
+      assertThat(command.closeCode()).isEqualTo(4400);
+      assertThat(session.endAsked.getCount()).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void aPortalsFormGetsThePageWithItsTab() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser browser = session.browser();
+      String form = "application/x-www-form-urlencoded";
+      HttpResponse<String> page = browser.post(form, "token=" + session.mint());
+      assertThat(page.statusCode()).isEqualTo(200);
+      assertThat(page.body())
+          .containsPattern("<meta name=\"casement-tab\" content=\"[\\w-]{16}[.][\\w-]{43}\">");
+      assertThat(page.headers().firstValue("Set-Cookie")).isPresent();
+      HttpResponse<String> wrong = browser.post(form, "token=" + TestBrowser.NONCE);
+      assertThat(wrong.statusCode()).isEqualTo(403);
+      assertThat(wrong.body()).contains("content=\"\"");
+      browser.origin = "http://elsewhere";
+      assertThat(browser.post(form, "token=" + session.mint()).statusCode()).isEqualTo(403);
+      assertThat(browser.post("text/plain", "token=x").statusCode()).isEqualTo(415);
+    }
+  }
+
+  @Test
+  void everythingWorksBelowAPortalsPrefix() throws Exception {
+    try (TestSession session = new TestSession()) {
+      for (String prefix :
+          new String[] {
+            "/node/n1/80/", "/rnode/n1/80/", "/secure-node/n1/80/", "/secure-rnode/n/1/"
+          }) {
+        TestBrowser browser = session.browser();
+        browser.prefix = prefix;
+        assertThat(browser.get("").body()).contains("a page");
+        assertThat(browser.enter(session.mint()).statusCode()).isEqualTo(200);
+        assertThat(browser.open("events").next()).contains("\"session\"");
+      }
+      TestBrowser browser = session.browser();
+      browser.prefix = "/node/n1/80";
+      HttpResponse<String> redirect = browser.get("");
+      assertThat(redirect.statusCode()).isEqualTo(303);
+      assertThat(redirect.headers().firstValue("Location")).hasValue("80/");
+    }
+  }
+
+  @Test
+  void aFileIsSentInTheBestEncodingAndKeptForever() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser browser = session.browser();
+      String file = "main-1a2b3c4d.js";
+      HttpResponse<String> brotli =
+          browser.send(browser.request(file).header("Accept-Encoding", "gzip, br;q=0.9"));
+      assertThat(brotli.headers().firstValue("Content-Encoding")).hasValue("br");
+      assertThat(brotli.headers().firstValue("Cache-Control").orElse("")).contains("immutable");
+      assertThat(brotli.body()).startsWith("brotli");
+      HttpResponse<String> gzip =
+          browser.send(browser.request(file).header("Accept-Encoding", "br;q=0, gzip"));
+      assertThat(gzip.body()).startsWith("gzip");
+      assertThat(browser.get(file).body()).contains("plain");
+      assertThat(browser.get(file).body()).contains("plain");
+    }
+  }
+
+  @Test
+  void theEndOfTheListenerIsSaid() throws Exception {
+    TestSession session = new TestSession();
+    TestBrowser browser = session.browser();
+    browser.enter(session.mint());
+    TestBrowser.Socket events = browser.open("events");
+    session.close();
+    assertThat(events.closeCode()).isEqualTo(1001);
+    assertThatThrownBy(() -> browser.get("")).isInstanceOf(java.io.IOException.class);
+  }
 }
