@@ -19,25 +19,29 @@ class FrontDeskTest {
   @Test
   void aPageIsServedHardenedAndUnstored() throws Exception {
     try (TestSession session = new TestSession()) {
-      HttpResponse<String> page = session.browser().get("");
+      FrontDesk frontDesk = session.frontDesk();
+      HttpResponse<String> page = new TestBrowser(frontDesk.address()).get("");
       assertThat(page.statusCode()).isEqualTo(200);
       assertThat(page.body()).contains("a page");
       assertThat(page.headers().firstValue("Cache-Control")).hasValue("no-store");
       assertThat(page.headers().firstValue("Content-Security-Policy"))
           .hasValueSatisfying(policy -> assertThat(policy).startsWith("default-src 'none'"));
-      assertThat(session.browser().get("index.json").statusCode()).isEqualTo(404);
-      assertThat(session.browser().get("../pages/index.html").statusCode()).isEqualTo(404);
+      assertThat(new TestBrowser(frontDesk.address()).get("index.json").statusCode())
+          .isEqualTo(404);
+      assertThat(new TestBrowser(frontDesk.address()).get("../pages/index.html").statusCode())
+          .isEqualTo(404);
     }
   }
 
   @Test
   void theLinkLetsInOnceAndTheStoryIsTold() throws Exception {
     try (TestSession session = new TestSession()) {
+      FrontDesk frontDesk = session.frontDesk();
       session.story.step(Step.NODE, StepStatus.DONE, "checked");
-      TestBrowser browser = session.browser();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       String token = session.mint();
       assertThat(browser.enter(token).statusCode()).isEqualTo(200);
-      assertThat(session.browser().enter(token).statusCode()).isEqualTo(403);
+      assertThat(new TestBrowser(frontDesk.address()).enter(token).statusCode()).isEqualTo(403);
 
       TestBrowser.Socket events = browser.open("events");
       Map<String, Object> first = JSON.std.mapFrom(events.next());
@@ -59,7 +63,8 @@ class FrontDeskTest {
   @Test
   void aStrangerWithoutCookieOrFromAnotherOriginIsRefused() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser browser = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       browser.enter(session.mint());
       String cookie = browser.cookie;
       browser.cookie = "";
@@ -69,7 +74,7 @@ class FrontDeskTest {
       assertThatThrownBy(() -> browser.connect("events")).hasStackTraceContaining("403");
       browser.origin = "";
       assertThatThrownBy(() -> browser.connect("events")).hasStackTraceContaining("403");
-      browser.origin = "http://127.0.0.1:" + session.frontDesk.address().getPort();
+      browser.origin = "http://127.0.0.1:" + frontDesk.address().getPort();
       browser.open("events").close();
     }
   }
@@ -77,7 +82,8 @@ class FrontDeskTest {
   @Test
   void aPageOfTheSameCookieWithoutTheTabSecretLearnsNothing() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser browser = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       browser.enter(session.mint());
       TestBrowser.Socket thief = browser.connect("events");
       thief.hello();
@@ -97,9 +103,10 @@ class FrontDeskTest {
   @Test
   void aTabBelongsToItsCookie() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser mine = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser mine = new TestBrowser(frontDesk.address());
       mine.enter(session.mint());
-      TestBrowser other = session.browser();
+      TestBrowser other = new TestBrowser(frontDesk.address());
       other.enter(session.mint());
       other.tab = mine.tab;
       TestBrowser.Socket socket = other.connect("events");
@@ -111,7 +118,8 @@ class FrontDeskTest {
   @Test
   void malformedAndOversizeProofsAreRefused() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser browser = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       browser.enter(session.mint());
       TestBrowser.Socket malformed = browser.connect("events");
       malformed.send("{}");
@@ -132,7 +140,8 @@ class FrontDeskTest {
   @Test
   void aPortalsFormGetsThePageWithItsTab() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser browser = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       String form = "application/x-www-form-urlencoded";
       HttpResponse<String> page = browser.post(form, "token=" + session.mint());
       assertThat(page.statusCode()).isEqualTo(200);
@@ -151,17 +160,18 @@ class FrontDeskTest {
   @Test
   void everythingWorksBelowAPortalsPrefix() throws Exception {
     try (TestSession session = new TestSession()) {
+      FrontDesk frontDesk = session.frontDesk();
       for (String prefix :
           new String[] {
             "/node/n1/80/", "/rnode/n1/80/", "/secure-node/n1/80/", "/secure-rnode/n/1/"
           }) {
-        TestBrowser browser = session.browser();
+        TestBrowser browser = new TestBrowser(frontDesk.address());
         browser.prefix = prefix;
         assertThat(browser.get("").body()).contains("a page");
         assertThat(browser.enter(session.mint()).statusCode()).isEqualTo(200);
         assertThat(browser.open("events").next()).contains("\"session\"");
       }
-      TestBrowser browser = session.browser();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       browser.prefix = "/node/n1/80";
       HttpResponse<String> redirect = browser.get("");
       assertThat(redirect.statusCode()).isEqualTo(303);
@@ -172,7 +182,8 @@ class FrontDeskTest {
   @Test
   void aFileIsSentInTheBestEncodingAndKeptForever() throws Exception {
     try (TestSession session = new TestSession()) {
-      TestBrowser browser = session.browser();
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser browser = new TestBrowser(frontDesk.address());
       String file = "main-1a2b3c4d.js";
       HttpResponse<String> brotli =
           browser.send(browser.request(file).header("Accept-Encoding", "gzip, br;q=0.9"));
@@ -190,7 +201,8 @@ class FrontDeskTest {
   @Test
   void theEndOfTheListenerIsSaid() throws Exception {
     TestSession session = new TestSession();
-    TestBrowser browser = session.browser();
+    FrontDesk frontDesk = session.frontDesk();
+    TestBrowser browser = new TestBrowser(frontDesk.address());
     browser.enter(session.mint());
     TestBrowser.Socket events = browser.open("events");
     session.close();

@@ -21,19 +21,19 @@ import org.casement.session.Secret;
 import org.jspecify.annotations.Nullable;
 
 /// A browser with one tab: speaks the page's side of contracts/door.md. Every wait has a deadline.
-final class TestBrowser {
-  static final String NONCE = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
+public final class TestBrowser {
+  public static final String NONCE = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
   private static final int DEADLINE_SECONDS = 10;
 
   private final HttpClient client = HttpClient.newHttpClient();
   private final InetSocketAddress address;
-  String prefix = "/";
+  public String prefix = "/";
   String origin;
-  String cookie = "";
-  String tab = "";
-  String secret = "";
+  public String cookie = "";
+  public String tab = "";
+  public String secret = "";
 
-  TestBrowser(InetSocketAddress address) {
+  public TestBrowser(InetSocketAddress address) {
     this.address = address;
     this.origin = "http://127.0.0.1:" + address.getPort();
   }
@@ -49,7 +49,7 @@ final class TestBrowser {
     return client.send(request.build(), HttpResponse.BodyHandlers.ofString());
   }
 
-  HttpResponse<String> get(String path) throws IOException, InterruptedException {
+  public HttpResponse<String> get(String path) throws IOException, InterruptedException {
     return send(request(path));
   }
 
@@ -61,7 +61,7 @@ final class TestBrowser {
             .POST(HttpRequest.BodyPublishers.ofString(body)));
   }
 
-  HttpResponse<String> enter(String token) throws IOException, InterruptedException {
+  public HttpResponse<String> enter(String token) throws IOException, InterruptedException {
     HttpResponse<String> answer = post("application/json", "{\"token\":\"" + token + "\"}");
     if (answer.statusCode() == 200) {
       Map<String, Object> entry = JSON.std.mapFrom(answer.body());
@@ -76,7 +76,7 @@ final class TestBrowser {
   }
 
   /// Opens `ws/ROUTE` without proving anything; throws where the upgrade is refused.
-  Socket connect(String route) throws InterruptedException, IOException {
+  public Socket connect(String route) throws InterruptedException, IOException {
     Socket socket = new Socket(route);
     WebSocket.Builder builder = client.newWebSocketBuilder();
     if (!cookie.isEmpty()) {
@@ -97,7 +97,7 @@ final class TestBrowser {
   }
 
   /// Opens `ws/ROUTE` and proves the tab secret.
-  Socket open(String route) throws IOException, InterruptedException {
+  public Socket open(String route) throws IOException, InterruptedException {
     Socket socket = connect(route);
     String proof = socket.hello();
     socket.send("{\"proof\":\"" + proof + "\"}");
@@ -105,21 +105,25 @@ final class TestBrowser {
     return socket;
   }
 
-  final class Socket implements WebSocket.Listener {
+  public final class Socket implements WebSocket.Listener {
     private final String route;
     private final BlockingQueue<String> texts = new LinkedBlockingQueue<>();
-    final BlockingQueue<byte[]> binaries = new LinkedBlockingQueue<>();
+    private final BlockingQueue<byte[]> binaries = new LinkedBlockingQueue<>();
     private final CompletableFuture<Integer> closed = new CompletableFuture<>();
     private volatile @Nullable WebSocket webSocket;
     private final StringBuilder partial = new StringBuilder();
-    volatile String closeReason = "";
+
+    /// While set, at most one more binary message is taken from the network.
+    private volatile boolean stalled;
+
+    public volatile String closeReason = "";
 
     Socket(String route) {
       this.route = route;
     }
 
     /// Sends message 1, checks the connector's proof, and gives the page's own.
-    String hello() throws IOException, InterruptedException {
+    public String hello() throws IOException, InterruptedException {
       send("{\"v\":1,\"tab\":\"" + tab + "\",\"nonce\":\"" + NONCE + "\"}");
       Map<String, Object> answer = JSON.std.mapFrom(next());
       String nonce = String.valueOf(answer.get("nonce"));
@@ -130,24 +134,41 @@ final class TestBrowser {
       return proof.ofPage();
     }
 
-    void send(String text) {
+    public void send(String text) {
       webSocket().sendText(text, true).join();
     }
 
-    void send(byte[] binary) {
+    public void send(byte[] binary) {
       webSocket().sendBinary(ByteBuffer.wrap(binary), true).join();
     }
 
-    void close() {
+    public void stall() {
+      stalled = true;
+    }
+
+    public void resume() {
+      stalled = false;
+      webSocket().request(1);
+    }
+
+    /// The next binary message.
+    public byte[] nextBytes() throws IOException, InterruptedException {
+      byte[] bytes = binaries.poll(DEADLINE_SECONDS, TimeUnit.SECONDS);
+      if (bytes == null) {
+        throw new IOException("no message");
+      }
+      return bytes;
+    }
+
+    public void close() {
       webSocket().sendClose(WebSocket.NORMAL_CLOSURE, "").join();
     }
 
-    void abort() {
+    public void abort() {
       webSocket().abort();
     }
 
-    /// No more messages are taken from the network; to be called before any has come.
-    String next() throws IOException, InterruptedException {
+    public String next() throws IOException, InterruptedException {
       String text = texts.poll(DEADLINE_SECONDS, TimeUnit.SECONDS);
       if (text == null) {
         throw new IOException("no message");
@@ -155,14 +176,14 @@ final class TestBrowser {
       return text;
     }
 
-    void expect(String text) throws IOException, InterruptedException {
+    public void expect(String text) throws IOException, InterruptedException {
       String next = next();
       if (!next.equals(text)) {
         throw new IOException("expected " + text + ", not " + next);
       }
     }
 
-    int closeCode() throws IOException, InterruptedException {
+    public int closeCode() throws IOException, InterruptedException {
       try {
         return closed.get(DEADLINE_SECONDS, TimeUnit.SECONDS);
       } catch (java.util.concurrent.ExecutionException | java.util.concurrent.TimeoutException e) {
@@ -190,7 +211,9 @@ final class TestBrowser {
       byte[] bytes = new byte[data.remaining()];
       data.get(bytes);
       binaries.add(bytes);
-      source.request(1);
+      if (!stalled) {
+        source.request(1);
+      }
       return null;
     }
 

@@ -10,6 +10,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.security.SecureRandom;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
@@ -17,52 +19,70 @@ import org.casement.session.EventLog;
 import org.casement.session.SessionId;
 import org.casement.session.SessionStory;
 
-/// A session with a front desk on an inherited descriptor, and a clock that only moves when told.
-final class TestSession implements AutoCloseable {
-  final AtomicReference<Instant> now = new AtomicReference<>(Instant.parse("2026-11-24T08:00:00Z"));
-  final SecureRandom random = new SecureRandom();
-  final ByteArrayOutputStream logged = new ByteArrayOutputStream();
-  final SessionStory story = new SessionStory(new SessionId("abc"), Optional.empty(), now::get);
-  final CountDownLatch endAsked = new CountDownLatch(1);
-  final EventLog log = new EventLog(new PrintStream(logged, true, UTF_8), now::get);
-  final Door door = new Door(story.id(), now::get, random, log);
-  final EventLoops loops = EventLoops.start(1);
-  final Desk desk;
-  final FrontDesk frontDesk;
+/// A session without machine: what connectors need, and a clock that only moves when told.
+public final class TestSession implements AutoCloseable {
+  public final AtomicReference<Instant> now =
+      new AtomicReference<>(Instant.parse("2026-11-24T08:00:00Z"));
+  public final SecureRandom random = new SecureRandom();
+  public final ByteArrayOutputStream logged = new ByteArrayOutputStream();
+  public final SessionStory story =
+      new SessionStory(new SessionId("abc"), Optional.empty(), now::get);
+  public final CountDownLatch endAsked = new CountDownLatch(1);
+  public final EventLog log = new EventLog(new PrintStream(logged, true, UTF_8), now::get);
+  public final Door door = new Door(story.id(), now::get, random, log);
+  public final EventLoops loops = EventLoops.start(1);
+  public final Desk desk;
+  private final List<AutoCloseable> opened = new ArrayList<>();
 
-  TestSession(Route route) throws IOException {
+  public TestSession() throws IOException {
     Pages pages = Pages.load(TestSession.class.getClassLoader(), "org/casement/relay/pages/");
     desk = new Desk(loops, door, story, pages, "unprivileged", endAsked::countDown, random, log);
-    frontDesk = FrontDesk.open(desk, listener(), route);
   }
 
-  TestSession() throws IOException {
-    this(new Route(Route.Shows.SCREEN, "vnc", _ -> {}));
+  /// Closes `connector` with this session, before its threads.
+  public <T extends AutoCloseable> T closing(T connector) {
+    opened.add(connector);
+    return connector;
+  }
+
+  FrontDesk frontDesk() throws IOException {
+    return closing(FrontDesk.open(desk, listener(), new Route(Route.Shows.SCREEN, "vnc", _ -> {})));
   }
 
   /// What the process outside the namespace hands in: a socket that listens and does not block.
-  static int listener() throws IOException {
+  public static int listener() throws IOException {
     Socket socket = Socket.newSocketStream();
     socket.bind(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0));
     socket.listen(64);
     return socket.intValue();
   }
 
-  TestBrowser browser() {
-    return new TestBrowser(frontDesk.address());
+  /// A browser that has entered.
+  public TestBrowser entered(InetSocketAddress address) throws IOException, InterruptedException {
+    TestBrowser browser = new TestBrowser(address);
+    if (browser.enter(mint()).statusCode() != 200) {
+      throw new IOException("not let in");
+    }
+    return browser;
   }
 
-  String mint() {
+  public String mint() {
     return door.mintLink(Optional.empty()).base64url();
   }
 
-  String logText() {
+  public String logText() {
     return logged.toString(UTF_8);
   }
 
   @Override
   public void close() {
-    frontDesk.close();
+    for (AutoCloseable connector : opened.reversed()) {
+      try {
+        connector.close();
+      } catch (Exception failed) {
+        throw new IllegalStateException(failed);
+      }
+    }
     loops.close();
   }
 }
