@@ -1,0 +1,208 @@
+package org.casement.web;
+
+import static java.nio.charset.StandardCharsets.UTF_16LE;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.Optional;
+import javax.net.ssl.SSLSocket;
+import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.X224;
+import org.casement.relay.TestBrowser;
+import org.casement.relay.TestSession;
+import org.casement.session.Secret;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class WebConnectorTest {
+  private static final String OUR_REQUEST = "030000130ee000000000000100080001000000";
+  private static final String TLS_CHOSEN = "0300 0013 0e d0 0000 1234 00 0200 0800 01000000";
+  private static final String NLA_DEMANDED = "0300 0013 0e d0 0000 1234 00 0300 0800 05000000";
+  private static final DesktopLogin LOGIN =
+      new DesktopLogin("ann", new Secret("PlantedPassword".getBytes(UTF_8)));
+
+  @TempDir private Path directory;
+
+  /// What the engine sends first; its destination and protocols are to be ignored.
+  private static byte[] request() {
+    return RdCleanPath.encode(
+        new RdCleanPath.Request("192.0.2.1:3389", "x", Optional.empty(), X224.request(11)));
+  }
+
+  private static byte[] sample(String name) throws IOException {
+    return Files.readAllBytes(
+        Path.of("../../protocol/src/test/resources/org/casement/protocol/rdp/RdpTestInputs", name));
+  }
+
+  private static WebConnector open(
+      TestSession session, ScriptedDesktop desktop, Optional<DesktopLogin> login)
+      throws IOException {
+    return session.closing(
+        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address()));
+  }
+
+  @Test
+  void theLoginIsPutInOnTheWayAndEachPduIsAMessage() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser.Socket page = session.entered(web.address()).open("rdp");
+      byte[] request = request();
+      page.send(java.util.Arrays.copyOf(request, 10));
+      page.send(java.util.Arrays.copyOfRange(request, 10, request.length));
+      try (Socket socket = desktop.accept()) {
+        assertThat(ScriptedDesktop.readPdu(socket)).isEqualTo(OUR_REQUEST);
+        ScriptedDesktop.write(socket, TLS_CHOSEN);
+        SSLSocket secured = desktop.secure(socket);
+        RdCleanPath.Response response = (RdCleanPath.Response) RdCleanPath.decode(page.nextBytes());
+        assertThat(response.certificateChain()).hasSize(1);
+        assertThat(HexFormat.of().formatHex(response.connectionConfirm()))
+            .isEqualTo(TLS_CHOSEN.replace(" ", ""));
+
+        byte[] initial = sample("anyConnectInitialKeepsItsLengthOrIsRefused/engine");
+        byte[] info = sample("anyClientInfoBecomesOneThatChangesNoMore/engine");
+        byte[] both = java.util.Arrays.copyOf(initial, initial.length + info.length);
+        System.arraycopy(info, 0, both, initial.length, info.length);
+        page.send(java.util.Arrays.copyOf(both, initial.length + 9));
+        page.send(java.util.Arrays.copyOfRange(both, initial.length + 9, both.length));
+        page.send(HexFormat.of().parseHex("0300000702f080"));
+        String deeper = ScriptedDesktop.readPdu(secured);
+        assertThat(deeper).hasSize(2 * initial.length).contains("18000f002b08");
+        assertThat(ScriptedDesktop.readPdu(secured))
+            .contains(hex("ann"))
+            .contains(hex("PlantedPassword"))
+            .doesNotContain("0000" + hex("x") + "0000");
+        assertThat(ScriptedDesktop.readPdu(secured)).isEqualTo("0300000702f080");
+
+        ScriptedDesktop.write(secured, "0300000802f08001 0004aabb 0300");
+        assertThat(page.nextBytes()).hasSize(8);
+        assertThat(page.nextBytes()).hasSize(4);
+        ScriptedDesktop.write(secured, "000702f080");
+        assertThat(page.nextBytes()).hasSize(7);
+        secured.close();
+        assertThat(page.closeCode()).isEqualTo(1000);
+      }
+      assertThat(session.logText()).contains("desktop-connected").doesNotContain("Planted");
+    }
+  }
+
+  private static String hex(String text) {
+    return HexFormat.of().formatHex(text.getBytes(UTF_16LE));
+  }
+
+  @Test
+  void aDesktopThatDemandsNetworkLevelAuthenticationIsNamed() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser.Socket page = session.entered(web.address()).open("rdp");
+      page.send(request());
+      try (Socket socket = desktop.accept()) {
+        ScriptedDesktop.readPdu(socket);
+        ScriptedDesktop.write(socket, NLA_DEMANDED);
+        RdCleanPath.Failure failure = (RdCleanPath.Failure) RdCleanPath.decode(page.nextBytes());
+        assertThat(failure.code()).isEqualTo(RdCleanPath.Failure.NEGOTIATION);
+        assertThat(page.closeCode()).isEqualTo(4503);
+        assertThat(page.closeReason).contains("network level authentication");
+        assertThat(ScriptedDesktop.isAtEnd(socket)).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void aDesktopThatIsNotThereIsSaid() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector notReady = open(session, desktop, Optional.empty());
+      TestBrowser.Socket early = session.entered(notReady.address()).open("rdp");
+      assertThat(early.closeCode()).isEqualTo(4503);
+
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser browser = session.entered(web.address());
+      // QEMU accepts for a guest that does not listen yet, and closes.
+      TestBrowser.Socket closedOn = browser.open("rdp");
+      closedOn.send(request());
+      desktop.accept().close();
+      assertThat(wsaError(closedOn)).isEqualTo(RdCleanPath.Failure.WSA_RESET);
+      assertThat(closedOn.closeCode()).isEqualTo(4503);
+      desktop.listener.close();
+      TestBrowser.Socket refused = browser.open("rdp");
+      refused.send(request());
+      assertThat(wsaError(refused)).isEqualTo(RdCleanPath.Failure.WSA_REFUSED);
+      assertThat(refused.closeCode()).isEqualTo(4503);
+    }
+  }
+
+  private static int wsaError(TestBrowser.Socket page) throws Exception {
+    return ((RdCleanPath.Failure) RdCleanPath.decode(page.nextBytes())).wsaError().orElseThrow();
+  }
+
+  @Test
+  void whatIsNoRequestNeverReachesTheDesktop() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser browser = session.entered(web.address());
+      for (byte[] bad :
+          new byte[][] {
+            "garbage".getBytes(UTF_8),
+            RdCleanPath.encode(RdCleanPath.Failure.http(200)),
+            new byte[RdCleanPath.REQUEST_LIMIT_BYTES + 1]
+          }) {
+        TestBrowser.Socket page = browser.open("rdp");
+        page.send(bad);
+        RdCleanPath.Failure failure = (RdCleanPath.Failure) RdCleanPath.decode(page.nextBytes());
+        assertThat(failure.httpStatus()).hasValue(400);
+        assertThat(page.closeCode()).isEqualTo(4400);
+      }
+      TestBrowser.Socket good = browser.open("rdp");
+      good.send(request());
+      desktop.accept().close(); // the first that came
+      assertThat(good.closeCode()).isEqualTo(4503);
+    }
+  }
+
+  @Test
+  void aSecondTabTakesTheDesktopOver() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser first = session.entered(web.address());
+      TestBrowser.Socket page = first.open("rdp");
+      page.send(request());
+      try (Socket socket = desktop.accept()) {
+        ScriptedDesktop.readPdu(socket);
+        TestBrowser.Socket again = first.open("rdp");
+        assertThat(page.closeCode()).isEqualTo(1001);
+        assertThat(ScriptedDesktop.isAtEnd(socket)).isTrue();
+        TestBrowser.Socket other = session.entered(web.address()).open("rdp");
+        assertThat(again.closeCode()).isEqualTo(4409);
+        other.close();
+      }
+    }
+  }
+
+  @Test
+  void tooMuchBeforeTheLoginIsRefused() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser.Socket page = session.entered(web.address()).open("rdp");
+      page.send(request());
+      try (Socket socket = desktop.accept()) {
+        ScriptedDesktop.readPdu(socket);
+        ScriptedDesktop.write(socket, TLS_CHOSEN);
+        desktop.secure(socket);
+        page.nextBytes();
+        byte[] endless = HexFormat.of().parseHex("0300ffff02f080");
+        page.send(java.util.Arrays.copyOf(endless, LoginInjector.PENDING_LIMIT_BYTES + 1));
+        assertThat(page.closeCode()).isEqualTo(4400);
+      }
+    }
+  }
+}
