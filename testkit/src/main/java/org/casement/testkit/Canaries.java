@@ -8,7 +8,6 @@ import java.io.OutputStreamWriter;
 import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,14 +43,14 @@ public final class Canaries implements AutoCloseable {
     this.process = process;
   }
 
-  /// Opens all of `specs` where `place` leads: a prefix such as `nsenter … --`, or empty.
+  /// Opens all of `specs` in `place`.
   ///
   /// @param interfaces IPv4 addresses whose interfaces hear the multicast group 239.255.77.77
-  public static Canaries open(List<String> place, List<Spec> specs, List<String> interfaces) {
-    List<String> command = new ArrayList<>(place);
-    command.addAll(List.of("/usr/bin/perl", "-e", Probe.resource("canary.pl")));
+  public static Canaries open(Place place, List<Spec> specs, List<String> interfaces) {
     ProcessBuilder builder =
-        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        place
+            .process(List.of("/usr/bin/perl", "-e", Probe.resource("canary.pl")))
+            .redirectError(ProcessBuilder.Redirect.INHERIT);
     builder.environment().put("MULTICAST", String.join(",", interfaces));
     try {
       Canaries canaries = new Canaries(builder.start());
@@ -63,7 +62,7 @@ public final class Canaries implements AutoCloseable {
   }
 
   public static Canaries open(List<Spec> specs) {
-    return open(List.of(), specs, List.of());
+    return open(Place.node(), specs, List.of());
   }
 
   private void start(List<Spec> specs) throws IOException {

@@ -8,9 +8,11 @@ import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 
 /// One attempt to reach something, carried out by `probe.pl` in whatever place a command line leads
 /// to: a namespace, a confinement, another account, the guest.
@@ -42,38 +44,45 @@ public record Probe(String name, String kind, List<String> arguments) {
   /// @param detail what was read, or why it failed
   public record Result(boolean reached, String detail) {}
 
-  /// The line `probe.pl` reads.
-  public String line() {
+  /// What came of several, by name, in their order.
+  public record Results(Map<String, Result> all) {
+    public Result of(String name) {
+      return Objects.requireNonNull(all.get(name), name);
+    }
+
+    public Set<String> reached() {
+      Set<String> reached = new LinkedHashSet<>(all.keySet());
+      reached.removeIf(name -> !of(name).reached());
+      return reached;
+    }
+  }
+
+  /// What `probe.pl` reads.
+  private String line() {
     return name + " " + kind + " " + String.join(" ", arguments) + "\n";
   }
 
-  /// Runs all probes at once where `place` leads: a prefix such as `nsenter … --`, or empty.
-  ///
-  /// @return a result for every probe, in their order
-  public static Map<String, Result> run(List<String> place, List<Probe> probes) {
-    List<String> command = new ArrayList<>(place);
-    command.addAll(perl());
-    return run(new ProcessBuilder(command), probes);
-  }
-
-  /// The same where a process needs more than a prefix; `builder`'s command ends with [#perl()].
-  public static Map<String, Result> run(ProcessBuilder builder, List<Probe> probes) {
+  /// Runs all probes at once.
+  public static Results run(Place place, List<Probe> probes) {
+    List<String> perl =
+        List.of("/usr/bin/perl", "-e", resource("probe.pl"), Long.toString(LIMIT.toSeconds()));
     Command.Outcome outcome =
-        Command.run(builder, input(probes), LIMIT.plus(Duration.ofSeconds(60)));
+        Command.run(place.process(perl), input(probes), LIMIT.plus(Duration.ofSeconds(60)));
     Map<String, Result> results = parse(outcome.out());
     if (results.size() != probes.size()) {
       throw new AssertionError(
-          results.size() + " results for " + probes.size() + " probes: " + outcome);
+          results.size()
+              + " results for "
+              + probes.size()
+              + " probes in "
+              + place.name()
+              + ": "
+              + outcome);
     }
-    return results;
+    return new Results(results);
   }
 
-  /// The command that probes; the script is an argument, so that no file has to be there.
-  public static List<String> perl() {
-    return List.of("/usr/bin/perl", "-e", script(), Long.toString(LIMIT.toSeconds()));
-  }
-
-  public static String input(List<Probe> probes) {
+  private static String input(List<Probe> probes) {
     StringBuilder input = new StringBuilder();
     probes.forEach(probe -> input.append(probe.line()));
     return input.append('\n').toString();
@@ -90,10 +99,6 @@ public record Probe(String name, String kind, List<String> arguments) {
       }
     }
     return results;
-  }
-
-  public static String script() {
-    return resource("probe.pl");
   }
 
   static String resource(String name) {

@@ -29,10 +29,10 @@ final class ProbeTest {
                           : Probe.of(
                               spec.name(), spec.kind(), spec.address(), canaries.port(spec.name())))
               .toList();
-      Map<String, Probe.Result> results = Probe.run(List.of(), probes);
+      Probe.Results results = Probe.run(Place.node(), probes);
       for (Spec spec : specs) {
-        assertThat(results)
-            .containsEntry(spec.name(), new Probe.Result(true, canaries.token(spec.name())));
+        assertThat(results.of(spec.name()))
+            .isEqualTo(new Probe.Result(true, canaries.token(spec.name())));
       }
       assertThat(canaries.contacted()).hasSameSizeAs(specs);
       canaries.forget();
@@ -44,11 +44,12 @@ final class ProbeTest {
   void aProbeOfNothingFailsWithItsReason() {
     assertThat(
             Probe.run(
-                List.of(),
-                List.of(
-                    Probe.of("closed", "tcp", "127.0.0.1", 1),
-                    Probe.of("typo", "no-such-kind", "x"),
-                    Probe.of("absent", "read", "/no/such/file"))))
+                    Place.node(),
+                    List.of(
+                        Probe.of("closed", "tcp", "127.0.0.1", 1),
+                        Probe.of("typo", "no-such-kind", "x"),
+                        Probe.of("absent", "read", "/no/such/file")))
+                .all())
         .containsExactly(
             Map.entry("closed", new Probe.Result(false, "connect: Connection refused")),
             Map.entry("typo", new Probe.Result(false, "no such probe: no-such-kind")),

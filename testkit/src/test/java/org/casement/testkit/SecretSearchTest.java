@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
@@ -98,6 +99,13 @@ final class SecretSearchTest {
     builder.environment().put("LEAK", "user:" + SECRET);
     Process process = builder.redirectErrorStream(true).start();
     try {
+      Await.until(
+          "the new process is cat",
+          Duration.ofSeconds(10),
+          () ->
+              ProcessEntry.read(Math.toIntExact(process.pid()))
+                  .filter(entry -> entry.name().equals("cat"))
+                  .isPresent());
       String who = " of " + process.pid() + " cat";
       assertThat(new SecretSearch().add("password", SECRET).inProcesses().findings())
           .extracting(Finding::place)
