@@ -1,4 +1,5 @@
-/// Tests on real parts: QEMU, smbd, Chromium, namespaces.
+/// The program, its guest and a browser, as tests and benchmarks handle them. The tests themselves
+/// are in this module's `src/test`.
 @NullMarked
 package org.casement.systemtests;
 

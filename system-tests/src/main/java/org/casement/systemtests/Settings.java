@@ -1,0 +1,68 @@
+package org.casement.systemtests;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+
+/// A configuration file in the making; every change is a copy.
+public final class Settings {
+  /// Not the default range: a session that somebody runs on this machine keeps its ports.
+  static final int FIRST_PORT = 21000;
+
+  private final Map<String, Map<String, String>> sections;
+  private final Map<String, Path> shares;
+
+  private Settings(Map<String, Map<String, String>> sections, Map<String, Path> shares) {
+    this.sections = sections;
+    this.shares = shares;
+  }
+
+  /// The demo guest, everything else as the program has it.
+  public static Settings standard() {
+    return new Settings(new TreeMap<>(), new LinkedHashMap<>())
+        .with("golden", "image", Program.image().toString())
+        .with("listen", "ports", FIRST_PORT + "-" + (FIRST_PORT + 999));
+  }
+
+  /// The same with root's shell in the guest, on a socket in the runtime directory.
+  public Settings withTestPort() {
+    return with("machine", "test_port", true);
+  }
+
+  public Settings with(String section, String key, Object value) {
+    Map<String, Map<String, String>> changed = new TreeMap<>();
+    sections.forEach((name, keys) -> changed.put(name, new TreeMap<>(keys)));
+    changed
+        .computeIfAbsent(section, _ -> new TreeMap<>())
+        .put(
+            key,
+            value instanceof Boolean || value instanceof Integer
+                ? value.toString()
+                : '"' + value.toString() + '"');
+    return new Settings(changed, shares);
+  }
+
+  public Settings withShare(String name, Path path) {
+    Map<String, Path> more = new LinkedHashMap<>(shares);
+    more.put(name, path);
+    return new Settings(sections, more);
+  }
+
+  public String toml() {
+    StringBuilder toml = new StringBuilder();
+    sections.forEach(
+        (name, keys) -> {
+          toml.append('[').append(name).append("]\n");
+          keys.forEach((key, value) -> toml.append(key).append(" = ").append(value).append('\n'));
+        });
+    shares.forEach(
+        (name, path) ->
+            toml.append("[[shares.share]]\nname = \"")
+                .append(name)
+                .append("\"\npath = \"")
+                .append(path)
+                .append("\"\n"));
+    return toml.toString();
+  }
+}
