@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.casement.testkit.Await;
@@ -89,6 +90,8 @@ public final class Browser implements AutoCloseable {
     page.setDefaultTimeout(60_000);
   }
 
+  /// A browser that nobody has used yet.
+  ///
   /// @param screenshots where [#screenshot] writes
   public static Browser open(Path screenshots) {
     Playwright playwright =
@@ -130,8 +133,8 @@ public final class Browser implements AutoCloseable {
   }
 
   /// Every nonce that the desktop's background may show now.
-  public TreeSet<String> nonces() {
-    TreeSet<String> nonces = new TreeSet<>();
+  public Set<String> nonces() {
+    Set<String> nonces = new TreeSet<>();
     if (page.evaluate(NONCES) instanceof List<?> found) {
       found.forEach(nonce -> nonces.add(String.valueOf(nonce)));
     }
@@ -139,7 +142,8 @@ public final class Browser implements AutoCloseable {
   }
 
   public void awaitNonce(String nonce, Duration limit) {
-    if (!HexFormat.of().formatHex(HexFormat.of().parseHex(nonce)).equals(nonce) || nonce.length() != 16) {
+    if (!HexFormat.of().formatHex(HexFormat.of().parseHex(nonce)).equals(nonce)
+        || nonce.length() != 16) {
       throw new IllegalArgumentException("not a nonce: " + nonce);
     }
     Await.until(

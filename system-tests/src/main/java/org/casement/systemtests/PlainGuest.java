@@ -5,10 +5,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 
 /// The demo guest under plain QEMU, with nothing around it: what a session is compared with.
@@ -23,7 +25,7 @@ public final class PlainGuest implements AutoCloseable {
 
   /// Boots on the node itself, as root.
   ///
-  /// @param network options of QEMU's user network, such as `ipv6=on`
+  /// @param network options of QEMU's user network, such as `ipv4=on,ipv6=on`
   public static PlainGuest boot(String network) {
     try {
       Path directory = Files.createTempDirectory("casement-plain-guest-");
@@ -82,6 +84,10 @@ public final class PlainGuest implements AutoCloseable {
                   "socket,id=test,server=on,wait=off,path=" + directory.resolve("test"),
                   "-device",
                   "virtserialport,chardev=test,name=org.casement.test",
+                  "-vga",
+                  "std",
+                  "-serial",
+                  "file:" + directory.resolve("serial"),
                   "-display",
                   "none"));
       Process qemu =
@@ -100,6 +106,14 @@ public final class PlainGuest implements AutoCloseable {
   }
 
   public GuestShell shell() {
+    Path log = directory.resolve("qemu.log");
+    Await.until(
+        "QEMU runs",
+        Duration.ofSeconds(10),
+        () -> Files.exists(directory.resolve("test")) || !qemu.isAlive());
+    if (!qemu.isAlive()) {
+      throw new AssertionError("QEMU did not start: " + Command.run("cat", log.toString()).out());
+    }
     return GuestShell.open(directory.resolve("test"));
   }
 

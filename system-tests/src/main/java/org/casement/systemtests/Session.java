@@ -217,9 +217,13 @@ public final class Session implements AutoCloseable {
     return ProcessEntry.read(Math.toIntExact(process.pid())).orElseThrow();
   }
 
-  /// The first process in the sealed namespaces.
+  /// PID 1 of the sealed namespaces.
   public ProcessEntry supervisor() {
-    return inTree("the supervisor", entry -> inside(entry) && !inside(parent(entry)));
+    return inTree(
+        "the supervisor",
+        entry ->
+            !entry.namespace("pid").equals(outer().namespace("pid"))
+                && parent(entry).namespace("pid").equals(outer().namespace("pid")));
   }
 
   /// A helper, by the name the kernel shows: `qemu-system-x86`, `smbd`.
@@ -244,12 +248,13 @@ public final class Session implements AutoCloseable {
         () -> ProcessEntry.tree(Math.toIntExact(process.pid())).stream().filter(which).findFirst());
   }
 
-  private boolean inside(ProcessEntry entry) {
-    return !entry.namespace("net").equals(outer().namespace("net"));
-  }
-
   private static ProcessEntry parent(ProcessEntry entry) {
     return ProcessEntry.read(entry.parent()).orElse(entry);
+  }
+
+  /// Root's shell in the guest; the settings must ask for the test port.
+  public GuestShell guestShell() {
+    return GuestShell.open(runtime().resolve("machine/sockets/test"));
   }
 
   /// Ends the session as its owner does, by `casement stop`.
