@@ -30,6 +30,8 @@ my %probe = (
   'abstract-dgram' => sub { ask(named(), abstract(@_)) },
   'path-stream' => sub { talk(unix(SOCK_STREAM), pack_sockaddr_un(@_)) },
   'path-dgram' => sub { ask(named(), pack_sockaddr_un(@_)) },
+  # A server that waits for the client to speak first.
+  'path-connect' => sub { connect(unix(SOCK_STREAM), pack_sockaddr_un(@_)) or die "connect: $!\n"; 'connected' },
   vsock => sub { socket(my $s, 40, SOCK_STREAM, 0) or die "socket: $!\n"; talk($s, pack('S S L L L', 40, 0, $_[1], $_[0], 0)) },
   # Bytes straight onto an interface: needs CAP_NET_RAW over the namespace.
   packet => sub { socket(my $s, 17, SOCK_DGRAM, 0) or die "socket: $!\n"; 'opened' },

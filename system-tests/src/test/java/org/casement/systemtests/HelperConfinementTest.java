@@ -1,0 +1,154 @@
+package org.casement.systemtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.casement.testkit.Canaries;
+import org.casement.testkit.Canaries.Spec;
+import org.casement.testkit.Command;
+import org.casement.testkit.Place;
+import org.casement.testkit.Probe;
+import org.casement.testkit.ProcessEntry;
+import org.casement.testkit.TestUser;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// What somebody who has taken over QEMU or smbd finds: an ordinary process of the same user in the
+/// helper's own namespaces (without its seccomp filter and Landlock rules, which only take away
+/// more) looks for the user's things. The twin looks from the supervisor's namespaces, where all of
+/// them are.
+final class HelperConfinementTest {
+  /// The helpers, and how to find them.
+  enum Helper {
+    QEMU(Session::qemu),
+    SMBD(Session::smbd);
+
+    final Function<Session, ProcessEntry> in;
+
+    Helper(Function<Session, ProcessEntry> in) {
+      this.in = in;
+    }
+  }
+
+  private static TestUser user;
+  private static Session session;
+  private static Victim victim;
+  private static Path munge;
+  private static Canaries sockets;
+  private static List<Probe> theft;
+
+  @BeforeAll
+  static void startSession() throws IOException {
+    user = TestUser.create();
+    Path key = user.write(".ssh/id_test", "word-in-file\n");
+    user.write("casement/shared.txt", "meant to be shared\n");
+    // Munge's and D-Bus's sockets are open to everybody on a node: this stands in for them.
+    munge = Files.createTempDirectory(Path.of("/run"), "casement-test-munge-");
+    Command.run("chmod", "755", munge.toString()).orFail();
+    sockets =
+        Canaries.open(
+            List.of(new Spec("munge", "path-stream", munge.resolve("munge.socket").toString(), 0)));
+    session = Session.start(user, Settings.standard());
+    ProcessEntry supervisor = session.supervisor();
+    victim = Victim.start(Place.inside(supervisor, user), key);
+
+    theft = new ArrayList<>(victim.probes("", victim.pidInside()));
+    theft.add(Probe.of("key", "read", key));
+    theft.add(Probe.of("home", "list", user.home().resolve(".ssh")));
+    theft.add(Probe.of("bashrc", "write", user.home().resolve(".bashrc")));
+    theft.add(Probe.of("munge", "path-stream", munge.resolve("munge.socket")));
+    theft.add(Probe.of("tmp", "list", "/tmp"));
+    theft.add(Probe.of("runtime", "list", session.runtime()));
+    theft.add(Probe.of("proc", "read", "/proc/self/status"));
+    theft.add(Probe.of("accounts", "read", "/usr/share/doc/base-files/README"));
+    theft.add(Probe.of("node-network", "setns", "/proc/1/ns/net"));
+  }
+
+  @AfterAll
+  static void endSession() {
+    victim.close();
+    session.close();
+    sockets.close();
+    Command.run("rm", "-rf", munge.toString()).orFail();
+    user.close();
+  }
+
+  @Test
+  void fromTheSupervisorsPlaceEverythingIsThere() {
+    Probe.Results results = Probe.run(Place.inside(session.supervisor(), user), theft);
+    assertThat(results.of("environ").detail()).contains("word-in-environment");
+    assertThat(results.of("memory").detail()).isEqualTo("word-in-memory");
+    assertThat(results.of("vm-read").detail()).isEqualTo("word-in-memory");
+    assertThat(results.of("descriptor").detail()).isEqualTo("word-in-file");
+    assertThat(results.of("descriptor-by-proc").detail()).isEqualTo("word-in-file");
+    assertThat(results.of("key").detail()).isEqualTo("word-in-file");
+    assertThat(results.of("munge").detail()).isEqualTo(sockets.token("munge"));
+    assertThat(results.reached())
+        .contains("signal", "ptrace", "home", "bashrc", "tmp", "runtime", "proc", "accounts");
+    // Entering the node's network takes rights that nobody in the session has.
+    assertThat(results.reached()).doesNotContain("node-network");
+  }
+
+  @ParameterizedTest
+  @EnumSource(Helper.class)
+  void fromInsideAHelperNothingIsThere(Helper helper) {
+    ProcessEntry process = helper.in.apply(session);
+    Place confined = Place.inside(process, user);
+    sockets.forget();
+    List<Probe> probes = new ArrayList<>(theft);
+    probes.addAll(victim.probes("by-node-number-", victim.pidOnNode()));
+    Probe.Results results = Probe.run(confined, probes);
+    assertThat(results.reached()).isEmpty();
+    assertThat(sockets.contacted()).isEmpty();
+    // The probe itself works in there: it sees the little that there is.
+    Probe.Results inside =
+        Probe.run(
+            confined,
+            List.of(
+                Probe.of("root", "list", "/"),
+                Probe.of("itself", "signal", 1),
+                Probe.of("more-rights", "unshare-user")));
+    assertThat(inside.of("itself").reached()).isTrue();
+    assertThat(inside.of("root").detail().split(",", -1))
+        .contains("usr", "dev")
+        .doesNotContain("proc", "run", "root", "var", "sys", "boot", "srv", "mnt");
+    assertThat(inside.of("more-rights").detail()).contains("No space left on device");
+  }
+
+  @Test
+  void smbdSeesTheSharesAndNothingBesideThem() {
+    ProcessEntry smbd = session.smbd();
+    assertThat(
+            smbd.lines("mountinfo").stream().filter(line -> line.contains(user.home().toString())))
+        .isNotEmpty()
+        .allMatch(
+            line ->
+                line.split(" ", 6)[3].startsWith(user.home().resolve("casement").toString())
+                    || line.split(" ", 6)[3].startsWith(session.runtime().toString()));
+  }
+
+  @Test
+  void helpersHaveAnEmptyEnvironment() {
+    for (ProcessEntry helper : List.of(session.qemu(), session.smbd())) {
+      assertThat(new String(helper.environment(), java.nio.charset.StandardCharsets.UTF_8))
+          .doesNotContain(user.name(), "JAVA_HOME", "SPANK");
+    }
+  }
+
+  @Test
+  void aHelperHoldsNoDescriptorOfTheSupervisors() {
+    for (ProcessEntry helper : List.of(session.qemu(), session.smbd())) {
+      assertThat(helper.descriptors().values())
+          .noneMatch(target -> target.contains(user.home().resolve(".local").toString()))
+          .noneMatch(target -> target.endsWith("/control") || target.endsWith("/lock"));
+    }
+  }
+}

@@ -1,0 +1,63 @@
+package org.casement.systemtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.casement.testkit.Place;
+import org.casement.testkit.Probe;
+import org.casement.testkit.ProcessEntry;
+import org.casement.testkit.TestUser;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// Another user of the node finds the listeners and nothing else, and from the listeners no byte of
+/// the machine.
+final class OtherUserTest {
+  private static TestUser user;
+  private static TestUser stranger;
+  private static Session session;
+
+  @BeforeAll
+  static void startSession() {
+    user = TestUser.create();
+    stranger = TestUser.create();
+    session = Session.start(user, Settings.standard().withTestPort());
+    session.awaitReady();
+  }
+
+  @AfterAll
+  static void endSession() {
+    session.close();
+    stranger.close();
+    user.close();
+  }
+
+  private static List<Probe> attempts() {
+    List<Probe> attempts = new ArrayList<>();
+    attempts.add(Probe.of("runtime", "list", session.runtime()));
+    attempts.add(Probe.of("control", "path-connect", session.runtime().resolve("control")));
+    attempts.add(Probe.of("home", "list", session.home()));
+    attempts.add(Probe.of("link", "read", session.home().resolve("link")));
+    attempts.add(Probe.of("log", "read", session.home().resolve("log")));
+    for (ProcessEntry process : ProcessEntry.ofUser(user.uid())) {
+      String who = process.name() + "-" + process.pid() + "-";
+      attempts.add(Probe.of(who + "signal", "signal", process.pid()));
+      attempts.add(Probe.of(who + "environ", "environ", process.pid()));
+      attempts.add(Probe.of(who + "ptrace", "ptrace", process.pid()));
+      attempts.add(Probe.of(who + "network", "setns", "/proc/" + process.pid() + "/ns/net"));
+    }
+    return attempts;
+  }
+
+  @Test
+  void anotherUserReachesNothingOfASession() {
+    List<Probe> attempts = attempts();
+    assertThat(attempts).hasSizeGreaterThan(5 + 4 * 5);
+    assertThat(Probe.run(Place.of(stranger), attempts).reached()).isEmpty();
+    // The twin: root, who may.
+    assertThat(Probe.run(Place.node(), attempts).reached())
+        .contains("runtime", "control", "home", "link", "log");
+  }
+}
