@@ -71,7 +71,10 @@ public final class Session implements AutoCloseable {
   /// Starts `casement run`, whatever will come of it.
   public static Session launch(TestUser user, Settings settings, String... arguments) {
     Path configuration = user.write(".config/casement/casement.toml", settings.toml());
-    List<String> command = command(configuration, "run");
+    List<String> command =
+        new ArrayList<>(
+            List.of("/bin/sh", "-c", "umask " + settings.umask() + "; exec \"$@\"", "sh"));
+    command.addAll(command(configuration, "run"));
     command.addAll(List.of(arguments));
     try {
       Session session = new Session(user, configuration, environment(user, command).start());

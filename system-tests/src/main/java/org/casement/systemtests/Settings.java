@@ -12,15 +12,18 @@ public final class Settings {
 
   private final Map<String, Map<String, String>> sections;
   private final Map<String, Path> shares;
+  private final String umask;
 
-  private Settings(Map<String, Map<String, String>> sections, Map<String, Path> shares) {
+  private Settings(
+      Map<String, Map<String, String>> sections, Map<String, Path> shares, String umask) {
     this.sections = sections;
     this.shares = shares;
+    this.umask = umask;
   }
 
   /// The demo guest, everything else as the program has it.
   public static Settings standard() {
-    return new Settings(new TreeMap<>(), new LinkedHashMap<>())
+    return new Settings(new TreeMap<>(), new LinkedHashMap<>(), "022")
         .with("golden", "image", Program.image().toString())
         .with("listen", "ports", FIRST_PORT + "-" + (FIRST_PORT + 999));
   }
@@ -40,13 +43,22 @@ public final class Settings {
             value instanceof Boolean || value instanceof Integer
                 ? value.toString()
                 : '"' + value.toString() + '"');
-    return new Settings(changed, shares);
+    return new Settings(changed, shares, umask);
   }
 
   public Settings withShare(String name, Path path) {
     Map<String, Path> more = new LinkedHashMap<>(shares);
     more.put(name, path);
-    return new Settings(sections, more);
+    return new Settings(sections, more, umask);
+  }
+
+  /// The umask of the shell that the session is started from.
+  public Settings withUmask(String changed) {
+    return new Settings(sections, shares, changed);
+  }
+
+  public String umask() {
+    return umask;
   }
 
   public String toml() {

@@ -7,7 +7,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import org.casement.testkit.Canaries;
 import org.casement.testkit.Canaries.Spec;
 import org.casement.testkit.Command;
@@ -26,15 +25,15 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// more) looks for the user's things. The twin looks from the supervisor's namespaces, where all of
 /// them are.
 final class HelperConfinementTest {
-  /// The helpers, and how to find them.
   enum Helper {
-    QEMU(Session::qemu),
-    SMBD(Session::smbd);
+    QEMU,
+    SMBD;
 
-    final Function<Session, ProcessEntry> in;
-
-    Helper(Function<Session, ProcessEntry> in) {
-      this.in = in;
+    ProcessEntry in(Session session) {
+      return switch (this) {
+        case QEMU -> session.qemu();
+        case SMBD -> session.smbd();
+      };
     }
   }
 
@@ -100,7 +99,7 @@ final class HelperConfinementTest {
   @ParameterizedTest
   @EnumSource(Helper.class)
   void fromInsideAHelperNothingIsThere(Helper helper) {
-    ProcessEntry process = helper.in.apply(session);
+    ProcessEntry process = helper.in(session);
     Place confined = Place.inside(process, user);
     sockets.forget();
     List<Probe> probes = new ArrayList<>(theft);

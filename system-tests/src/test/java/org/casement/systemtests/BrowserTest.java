@@ -1,0 +1,239 @@
+package org.casement.systemtests;
+
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.microsoft.playwright.Locator;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Collectors;
+import org.casement.testkit.Await;
+import org.casement.testkit.SecretSearch;
+import org.casement.testkit.TcpRelay;
+import org.casement.testkit.TestUser;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/// What a person with a browser sees. Screenshots are kept in target/screenshots.
+final class BrowserTest {
+  private static final Path SCREENSHOTS = Path.of("target/screenshots");
+
+  /// Login, X server and window manager, in software.
+  private static final Duration DESKTOP_LIMIT = Duration.ofSeconds(90);
+
+  private static final Duration PAGE_LIMIT = Duration.ofSeconds(30);
+
+  private static TestUser user;
+  private static Session session;
+
+  @BeforeAll
+  static void startSession() throws IOException {
+    Files.createDirectories(SCREENSHOTS);
+    user = TestUser.create();
+    session = Session.start(user, Settings.standard().withTestPort());
+  }
+
+  @AfterAll
+  static void endSession() {
+    session.close();
+    user.close();
+  }
+
+  private static URI through(TcpRelay relay, URI link) {
+    return URI.create(
+        link.toString().replace(":" + link.getPort() + "/", ":" + relay.port() + "/"));
+  }
+
+  private static void type(Browser browser, String line) {
+    browser.page().locator("#stage canvas").click(new Locator.ClickOptions().setPosition(200, 100));
+    browser.page().keyboard().type(line);
+    browser.page().keyboard().press("Enter");
+  }
+
+  @Test
+  void fromTheLinkToTheEndPage() {
+    try (TestUser own = TestUser.create();
+        Session whole = Session.start(own, Settings.standard());
+        TcpRelay wire = TcpRelay.to(whole.link().getPort());
+        Browser browser = Browser.open(SCREENSHOTS)) {
+      browser.go(through(wire, whole.link()));
+      browser.awaitPhase("waiting", PAGE_LIMIT);
+      Await.until(
+          "a step is done and a later one is not",
+          PAGE_LIMIT,
+          () ->
+              browser.page().locator("#steps li[data-status=done]").count() > 0
+                  && browser.page().locator("#steps li[data-status=running]").count() > 0);
+      assertThat(browser.page().url()).doesNotContain("#");
+      browser.screenshot("1-progress");
+
+      browser.awaitPhase("desktop", Session.READY_LIMIT);
+      browser.awaitNonce(whole.nonce(), DESKTOP_LIMIT);
+      browser.screenshot("2-desktop");
+
+      String word = "typed-" + ThreadLocalRandom.current().nextInt(1_000_000);
+      Path typed = own.home().resolve("casement/typed.txt");
+      Await.until(
+          "the typed text is in a file on the share",
+          DESKTOP_LIMIT,
+          () -> {
+            type(browser, "echo " + word + " >typed.txt");
+            return Files.exists(typed);
+          });
+      Await.until("it is whole", PAGE_LIMIT, () -> read(typed).equals(word + "\n"));
+
+      wire.cut();
+      browser.awaitPhase("reconnecting", PAGE_LIMIT);
+      browser.screenshot("3-reconnecting");
+      wire.restore();
+      browser.awaitPhase("desktop", PAGE_LIMIT);
+      browser.awaitNonce(whole.nonce(), DESKTOP_LIMIT);
+
+      browser.page().locator("#end").click();
+      browser.page().locator("#end-yes").click();
+      browser.awaitPhase("ended", Session.END_LIMIT);
+      assertThat(browser.text()).contains("you ended the session");
+      browser.screenshot("4-ended");
+      assertThat(whole.awaitExit(Session.END_LIMIT).status()).isZero();
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  @Test
+  void aWrongPasswordNeverShowsTheNonceAndTheRightOneDoes() {
+    session.awaitReady();
+    try (GuestShell guest = session.guestShell();
+        Browser browser = Browser.open(SCREENSHOTS)) {
+      guest
+          .run("cp /etc/shadow /run/shadow && sed -i 's|^user:[^:]*:|user:*:|' /etc/shadow")
+          .orFail();
+      browser.go(session.anotherLink());
+      Await.until(
+          "the guest has refused a login",
+          DESKTOP_LIMIT,
+          () ->
+              guest.run("grep -ci 'failed\\|denied\\|error' /var/log/xrdp-sesman.log").status()
+                  == 0);
+      assertThat(browser.nonces()).doesNotContain(session.nonce());
+      browser.screenshot("5-wrong-password");
+      guest.run("cat /run/shadow >/etc/shadow").orFail();
+      browser.page().reload();
+      browser.awaitNonce(session.nonce(), DESKTOP_LIMIT);
+    }
+  }
+
+  @Test
+  void aLinkOpensOnce() {
+    URI link = session.anotherLink();
+    try (Browser first = Browser.open(SCREENSHOTS);
+        Browser second = Browser.open(SCREENSHOTS)) {
+      first.go(link);
+      Await.until("the first is in", PAGE_LIMIT, () -> !first.phase().equals("entering"));
+      assertThat(first.phase()).isNotEqualTo("refused");
+      second.go(link);
+      second.awaitPhase("refused", PAGE_LIMIT);
+      assertThat(second.text()).contains("casement link");
+      second.screenshot("6-used-link");
+      // A reload of the first is still in.
+      first.page().reload();
+      Await.until(
+          "the first is in again",
+          PAGE_LIMIT,
+          () -> !first.phase().equals("entering") && !first.phase().equals("refused"));
+    }
+  }
+
+  @Test
+  void aLinkWorksBelowAnyPathPrefix() {
+    URI link = session.anotherLink();
+    try (Browser browser = Browser.open(SCREENSHOTS)) {
+      browser.go(URI.create(link.toString().replace("/#", "/node/c001/" + link.getPort() + "/#")));
+      Await.until(
+          "the session is shown",
+          PAGE_LIMIT,
+          () -> browser.page().locator("#steps li, #stage canvas").count() > 0);
+      assertThat(browser.phase()).isNotEqualTo("refused");
+    }
+  }
+
+  @Test
+  void theCookieWithoutTheTabSecretIsNotEnoughNorIsAnotherOrigin() {
+    int port = session.link().getPort();
+    try (Browser browser = Browser.open(SCREENSHOTS)) {
+      browser.go(session.anotherLink());
+      Await.until("in", PAGE_LIMIT, () -> !browser.context().cookies().isEmpty());
+      String cookie =
+          browser.context().cookies().stream()
+              .map(one -> one.name + "=" + one.value)
+              .collect(Collectors.joining("; "));
+      assertThat(browser.context().cookies()).allMatch(one -> one.httpOnly);
+      String own = "http://127.0.0.1:" + port;
+      for (String route : new String[] {"events", "rdp"}) {
+        assertThat(RawHttp.status(RawHttp.upgrade(port, route, Map.of("Origin", own))))
+            .as("%s without cookie", route)
+            .isEqualTo(403);
+        assertThat(
+                RawHttp.status(
+                    RawHttp.upgrade(
+                        port, route, Map.of("Origin", "http://evil.example", "Cookie", cookie))))
+            .as("%s from another origin", route)
+            .isEqualTo(403);
+        // With both the socket opens, and says nothing before the proof.
+        String opened = RawHttp.upgrade(port, route, Map.of("Origin", own, "Cookie", cookie));
+        assertThat(RawHttp.status(opened)).isEqualTo(101);
+        assertThat(opened.substring(opened.indexOf("\r\n\r\n") + 4)).isEmpty();
+      }
+      // A page that has the cookie, in a tab without the secret.
+      try (var tab = browser.context().newPage()) {
+        tab.navigate(own + "/");
+        Await.until(
+            "the tab is refused",
+            PAGE_LIMIT,
+            () -> "refused".equals(tab.locator("html").getAttribute("data-casement")));
+      }
+    }
+  }
+
+  @Test
+  void aStrangersServerOnThePortLearnsNothingAndIsRecognised() throws IOException {
+    try (Browser browser = Browser.open(SCREENSHOTS)) {
+      int port;
+      URI link = session.anotherLink();
+      TcpRelay wire = TcpRelay.to(link.getPort());
+      try (wire) {
+        port = wire.port();
+        browser.go(through(wire, link));
+        Await.until("in", PAGE_LIMIT, () -> browser.page().locator("#steps li").count() > 0);
+      }
+      try (Impostor impostor = Impostor.on(port)) {
+        browser.awaitPhase("impostor", PAGE_LIMIT);
+        browser.screenshot("7-impostor");
+        assertThat(impostor.heard()).isNotEmpty();
+        String secret =
+            String.valueOf(
+                browser.page().evaluate("() => Object.values(sessionStorage)[0].split('.')[1]"));
+        assertThat(secret).hasSize(43);
+        SecretSearch search =
+            new SecretSearch()
+                .add("tab secret", secret)
+                .add("token", link.getFragment().substring(2));
+        impostor.heard().forEach(bytes -> search.in("what the stranger heard", bytes));
+        assertThat(search.findings()).isEmpty();
+        assertThat(new String(impostor.heard().getFirst(), ISO_8859_1)).contains("GET ");
+      }
+    }
+  }
+}
