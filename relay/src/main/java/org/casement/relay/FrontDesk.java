@@ -59,6 +59,11 @@ public final class FrontDesk implements AutoCloseable {
     return server.address();
   }
 
+  /// Open WebSockets whose pages have proven themselves.
+  int pages() {
+    return sockets.size();
+  }
+
   /// Stops listening; pages are told that the session ends.
   @Override
   public void close() {

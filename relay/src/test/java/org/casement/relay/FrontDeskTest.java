@@ -209,4 +209,29 @@ class FrontDeskTest {
     assertThat(events.closeCode()).isEqualTo(1001);
     assertThatThrownBy(() -> browser.get("")).isInstanceOf(java.io.IOException.class);
   }
+
+  @Test
+  void aPageThatLeavesItsEventsUnreadIsClosed() throws Exception {
+    try (TestSession session = new TestSession()) {
+      FrontDesk frontDesk = session.frontDesk();
+      TestBrowser.Socket reader = session.entered(frontDesk.address()).open("events");
+      TestBrowser.Socket stalled = session.entered(frontDesk.address()).open("events");
+      reader.next();
+      stalled.next();
+      stalled.stall();
+      assertThat(frontDesk.pages()).isEqualTo(2);
+      String text = "x".repeat(10_000);
+      int told = 0;
+      while (frontDesk.pages() == 2 && told < 10_000) { // 100 MB: no socket buffer holds that
+        session.story.warn(text);
+        told++;
+        while (!reader.next().contains("warning")) {}
+        // The event loop keeps up, so what closes is not its queue.
+        session.loops.group().submit(() -> {}).sync();
+      }
+      assertThat(frontDesk.pages()).isEqualTo(1);
+      session.story.warn("still told");
+      assertThat(reader.next()).contains("still told");
+    }
+  }
 }

@@ -113,7 +113,7 @@ public final class TestBrowser {
     private volatile @Nullable WebSocket webSocket;
     private final StringBuilder partial = new StringBuilder();
 
-    /// While set, at most one more binary message is taken from the network.
+    /// While set, at most one more message is taken from the network.
     private volatile boolean stalled;
 
     public volatile String closeReason = "";
@@ -202,7 +202,9 @@ public final class TestBrowser {
         texts.add(partial.toString());
         partial.setLength(0);
       }
-      source.request(1);
+      if (!stalled) {
+        source.request(1);
+      }
       return null;
     }
 
