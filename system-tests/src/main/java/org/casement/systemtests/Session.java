@@ -60,9 +60,9 @@ public final class Session implements AutoCloseable {
       Await.until(
           "a link is printed",
           LINK_LIMIT,
-          () -> session.hasLink() || !session.process.isAlive(),
+          () -> session.printedAll(settings) || !session.process.isAlive(),
           session::story);
-      if (!session.hasLink()) {
+      if (!session.printedAll(settings)) {
         throw new AssertionError("the session did not start\n" + session.story());
       }
       return session;
@@ -145,9 +145,9 @@ public final class Session implements AutoCloseable {
         .findFirst();
   }
 
-  /// Without a web connector there is only one to the console.
-  private boolean hasLink() {
-    return printed("link").or(() -> printed("console")).isPresent();
+  private boolean printedAll(Settings settings) {
+    return (printed("link").isPresent() || !settings.has("web"))
+        && (printed("console").isPresent() || !settings.has("console"));
   }
 
   public String id() {

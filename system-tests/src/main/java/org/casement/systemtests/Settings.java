@@ -54,6 +54,11 @@ public final class Settings {
     };
   }
 
+  /// Whether a session of these settings has this connector, `web` or `console`.
+  boolean has(String connector) {
+    return !sections.getOrDefault("listen", Map.of()).getOrDefault(connector, "").equals("false");
+  }
+
   /// Where a session of these settings has its home.
   ///
   /// @param user whose home the default is in

@@ -14,6 +14,10 @@ import org.junit.jupiter.api.Test;
 /// After each nothing is left, of what was there in between.
 final class LifecycleTest {
   private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
+
+  /// The notice of the last minute comes five seconds after the start and waits for the guest.
+  private static final int WALLTIME_SECONDS = 65;
+
   private static final Duration HEARTBEAT_LIMIT = Duration.ofSeconds(40);
 
   private static void assertHoldsSomething(Leaks leaks) {
@@ -151,7 +155,8 @@ final class LifecycleTest {
     try (TestUser user = TestUser.create()) {
       Leaks leaks = Session.leaks(user);
       try (Session session =
-              Session.start(user, Settings.standard().withTestPort(), "--time", "50s");
+              Session.start(
+                  user, Settings.standard().withTestPort(), "--time", WALLTIME_SECONDS + "s");
           GuestShell guest = session.guestShell()) {
         session.awaitReady();
         Await.until(
@@ -160,7 +165,7 @@ final class LifecycleTest {
             () -> !guest.run("cat /run/casement/notices; true").out().isBlank(),
             session::log);
         assertHoldsSomething(leaks);
-        Command.Outcome end = session.awaitExit(Session.END_LIMIT.plusSeconds(50));
+        Command.Outcome end = session.awaitExit(Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
         assertThat(end.status()).as(end.err()).isZero();
         assertWentThrough(session, "walltime");
       }

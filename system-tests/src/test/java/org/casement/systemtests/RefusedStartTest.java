@@ -66,7 +66,6 @@ final class RefusedStartTest {
   private static void assertRefused(Settings settings, int status, String... words) {
     Command.Outcome refused = Session.refused(user, settings);
     assertThat(refused.status()).as(refused.toString()).isEqualTo(status);
-    assertThat(refused.out()).doesNotContain("link ");
     assertThat(String.join("\n", complaints(refused))).contains(words);
     // It speaks to the user, in sentences of ours.
     assertThat(refused.err()).doesNotContain("Exception", "\tat ");
