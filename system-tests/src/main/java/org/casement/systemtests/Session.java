@@ -145,6 +145,11 @@ public final class Session implements AutoCloseable {
         .findFirst();
   }
 
+  /// Whether the first link into it has been printed.
+  public boolean isAnnounced() {
+    return printed("link").isPresent();
+  }
+
   private boolean printedAll(Settings settings) {
     return (printed("link").isPresent() || !settings.has("web"))
         && (printed("console").isPresent() || !settings.has("console"));
