@@ -7,10 +7,13 @@ import java.nio.file.Path;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.casement.isolation.Layers;
+import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
 
@@ -28,6 +31,9 @@ record Configuration(
   /// Largest file read; the annotated example has 3 KiB.
   private static final long FILE_LIMIT_BYTES = 256 * 1024;
 
+  /// Drive letters E to Z.
+  private static final int SHARES_LIMIT = 22;
+
   record Session(
       Path home,
       Path runtimeParent,
@@ -39,6 +45,7 @@ record Configuration(
   record Machine(
       Path qemu,
       Path qemuImg,
+      List<Path> qemuFiles,
       int memoryMebibytes,
       int cpus,
       int overlayLimitGibibytes,
@@ -51,19 +58,11 @@ record Configuration(
     TCG
   }
 
-  record Shares(List<Share> list, List<String> hidden, Path smbd) {
-    record Share(String name, Path path) {}
-  }
+  record Shares(List<Share> list, List<String> hidden, Path smbd) {}
 
   record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
 
-  record Isolation(Path bwrap, Layer nftables, Layer landlock) {}
-
-  enum Layer {
-    AUTO,
-    REQUIRED,
-    OFF
-  }
+  record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
   /// The first that exists of: `named`, the user's own file, the site's.
   ///
@@ -142,7 +141,14 @@ record Configuration(
   private static ZoneId zone(SettingsSection section) throws ConfigurationException {
     String name = section.string("timezone", "");
     try {
-      return name.isEmpty() ? ZoneId.systemDefault() : ZoneId.of(name);
+      ZoneId zone = name.isEmpty() ? ZoneId.systemDefault() : ZoneId.of(name);
+      if (zone instanceof ZoneOffset || !ZoneId.getAvailableZoneIds().contains(zone.getId())) {
+        if (name.isEmpty()) {
+          return ZoneId.of("Etc/UTC");
+        }
+        throw section.wrong("timezone", "is an IANA name such as \"Europe/Berlin\"");
+      }
+      return zone;
     } catch (DateTimeException e) {
       throw section.wrong("timezone", "is an IANA name such as \"Europe/Berlin\"");
     }
@@ -163,6 +169,7 @@ record Configuration(
         new Machine(
             section.absolutePath("qemu", "/usr/bin/qemu-system-x86_64"),
             section.absolutePath("qemu_img", "/usr/bin/qemu-img"),
+            section.absolutePaths("qemu_files", List.of("/usr/share/qemu", "/usr/share/seabios")),
             section.integer("memory_mib", 0, 0, 4 * 1024 * 1024),
             section.integer("cpus", 0, 0, 1024),
             section.integer("overlay_limit_gib", 40, 1, 65536),
@@ -174,18 +181,31 @@ record Configuration(
   }
 
   private static Shares shares(SettingsSection section) throws ConfigurationException {
-    List<Shares.Share> list = new ArrayList<>();
+    List<Share> list = new ArrayList<>();
     for (SettingsSection share : section.sections("share")) {
-      list.add(new Shares.Share(share.required("name"), share.requiredPath("path")));
+      String name = share.required("name");
+      Path path = share.requiredPath("path");
       share.end();
+      try {
+        list.add(new Share(name, path));
+      } catch (IllegalArgumentException e) {
+        throw share.wrong("name", String.valueOf(e.getMessage()));
+      }
     }
     if (list.isEmpty()) {
-      list.add(new Shares.Share("home", section.expanded("${HOME}/casement")));
+      list.add(new Share("home", section.expanded("${HOME}/casement")));
+    }
+    if (list.size() > SHARES_LIMIT) {
+      throw section.wrong("share", "is listed at most " + SHARES_LIMIT + " times: a drive each");
+    }
+    List<String> hidden = section.strings("hidden", List.of("ondemand"));
+    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
+      throw section.wrong("hidden", "lists names of files or directories, without slashes");
     }
     Shares shares =
         new Shares(
             List.copyOf(list),
-            section.strings("hidden", List.of("ondemand")),
+            hidden,
             section.absolutePath("smbd", "/usr/sbin/smbd"));
     section.end();
     return shares;
@@ -220,8 +240,9 @@ record Configuration(
     Isolation isolation =
         new Isolation(
             section.absolutePath("bwrap", "/usr/bin/bwrap"),
-            section.choice("nftables", Layer.AUTO),
-            section.choice("landlock", Layer.AUTO));
+            section.absolutePath("nft", "/usr/sbin/nft"),
+            section.choice("nftables", Layers.Use.AUTO),
+            section.choice("landlock", Layers.Use.AUTO));
     section.end();
     return isolation;
   }

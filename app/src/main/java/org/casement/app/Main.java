@@ -14,7 +14,7 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     version = "casement 0.1.0",
     subcommands = {
-      // RunCommand.class,
+      RunCommand.class,
       ListCommand.class,
       LinkCommand.class,
       StatusCommand.class,
@@ -42,8 +42,8 @@ public final class Main {
     if (arguments.length > 0) {
       List<String> rest = Arrays.asList(arguments).subList(1, arguments.length);
       switch (arguments[0]) {
-        case "seal" -> System.exit(rest.size());
-        case "session" -> System.exit(rest.size());
+        case "seal" -> System.exit(SealedStart.seal(rest));
+        case "session" -> System.exit(SessionProgram.main(rest));
         default -> {}
       }
     }

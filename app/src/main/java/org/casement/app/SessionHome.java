@@ -98,6 +98,18 @@ record SessionHome(Path directory) {
     Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
   }
 
+  /// Tidies the homes of sessions that died on `node` without doing so.
+  static void tidyDead(Path home, String node) throws IOException {
+    for (SessionHome session : all(home)) {
+      Optional<Whereabouts> where = session.whereabouts();
+      if (where.isPresent()
+          && where.get().node().equals(node)
+          && !Files.exists(where.get().runtime())) {
+        session.tidy();
+      }
+    }
+  }
+
   /// What an ended session leaves is its log.
   void tidy() throws IOException {
     Files.deleteIfExists(link());

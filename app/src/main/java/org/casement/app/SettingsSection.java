@@ -186,6 +186,14 @@ final class SettingsSection {
     throw wrong(key, "is a list of strings: write " + key + " = [\"…\", \"…\"]");
   }
 
+  List<Path> absolutePaths(String key, List<String> standard) throws ConfigurationException {
+    List<Path> paths = new ArrayList<>();
+    for (String text : strings(key, standard)) {
+      paths.add(absolute(key, text));
+    }
+    return List.copyOf(paths);
+  }
+
   /// A value of `key` that was read and is not acceptable for a reason only the reader knows.
   ConfigurationException wrong(String key, String rule) {
     TomlPosition position = table.inputPositionOf(List.of(key));

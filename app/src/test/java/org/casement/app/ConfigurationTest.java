@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import org.casement.supervisor.Share;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,7 +32,7 @@ class ConfigurationTest {
     assertThat(least.session().home()).isEqualTo(Path.of("/home/alice/.local/state/casement"));
     assertThat(least.session().walltime()).isEqualTo(Duration.ofHours(8));
     assertThat(least.shares().list())
-        .containsExactly(new Configuration.Shares.Share("home", Path.of("/home/alice/casement")));
+        .containsExactly(new Share("home", Path.of("/home/alice/casement")));
   }
 
   @Test
@@ -79,6 +80,9 @@ class ConfigurationTest {
           listen.address = "example.org"     | 2: listen.address is an IP address of this node, such as "127.0.0.1"
           listen.web = "yes"                 | 2: listen.web is true or false
           shares.hidden = [1]                | 2: shares.hidden is a list of strings: write hidden = ["…", "…"]
+          session.timezone = "+02:00"        | 2: session.timezone is an IANA name such as "Europe/Berlin"
+          shares.hidden = ["a/b"]            | 2: shares.hidden lists names of files or directories, without slashes
+          machine.qemu_files = ["x"]         | 2: machine.qemu_files is an absolute path, not "x"
           shares.share = 1                   | 2: shares.share is a list of tables: write [[shares.share]]
           """)
   void anErrorNamesFileLineAndWhatToWrite(String line, String message) {
@@ -111,8 +115,8 @@ class ConfigurationTest {
             """);
     assertThat(configuration.shares().list())
         .containsExactly(
-            new Configuration.Shares.Share("home", Path.of("/home/alice")),
-            new Configuration.Shares.Share("scratch", Path.of("/scratch/alice")));
+            new Share("home", Path.of("/home/alice")),
+            new Share("scratch", Path.of("/scratch/alice")));
   }
 
   private static String example() throws IOException {

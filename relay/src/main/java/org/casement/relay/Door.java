@@ -35,10 +35,21 @@ public final class Door {
   private final String cookieName;
   private final InstantSource clock;
   private final SecureRandom random;
-  private final Refusals refusals;
+  private final Refusals<Refusal> refusals;
   private final List<Link> links = new ArrayList<>();
   private final List<Browser> browsers = new ArrayList<>();
   private final List<Tab> tabs = new ArrayList<>();
+
+  /// Why somebody was not let in, for the log.
+  enum Refusal {
+    WRONG_TOKEN,
+    OTHER_ORIGIN,
+    NO_COOKIE,
+    UNKNOWN_TAB,
+    WRONG_PROOF,
+    PROOF_TOO_SLOW,
+    BAD_MESSAGE
+  }
 
   private record Link(Secret token, Instant notAfter) {}
 
@@ -52,7 +63,7 @@ public final class Door {
     this.cookieName = "casement-" + session;
     this.clock = clock;
     this.random = random;
-    this.refusals = new Refusals(log, clock);
+    this.refusals = new Refusals<>("refused", Refusal.class, log, clock);
   }
 
   /// The token of a new link, good for one entry, for `validity` or else for the session's life.
@@ -66,7 +77,7 @@ public final class Door {
     return link.token();
   }
 
-  Refusals refusals() {
+  Refusals<Refusal> refusals() {
     return refusals;
   }
 
@@ -74,7 +85,7 @@ public final class Door {
   /// if that is valid.
   synchronized Optional<Entry> enter(String token, HttpHeaders headers) {
     if (!useUp(token)) {
-      refusals.count(Refusals.Reason.WRONG_TOKEN);
+      refusals.count(Refusal.WRONG_TOKEN);
       return Optional.empty();
     }
     Optional<Browser> known = browser(headers);

@@ -130,7 +130,7 @@ public final class FrontDesk implements AutoCloseable {
     // A program that is no browser sends none and gains nothing by that: it needs a link either
     // way.
     if (headers.contains(HttpHeaderNames.ORIGIN) && !Origin.isOwn(headers)) {
-      desk.door().refusals().count(Refusals.Reason.OTHER_ORIGIN);
+      desk.door().refusals().count(Door.Refusal.OTHER_ORIGIN);
       return error(HttpResponseStatus.FORBIDDEN, "this comes from another site");
     }
     Optional<Door.Entry> entry;
@@ -139,7 +139,7 @@ public final class FrontDesk implements AutoCloseable {
       entry =
           desk.door().enter(form ? EntryForm.token(body) : PageMessage.entryToken(body), headers);
     } catch (ProtocolException malformed) {
-      desk.door().refusals().count(Refusals.Reason.BAD_MESSAGE);
+      desk.door().refusals().count(Door.Refusal.BAD_MESSAGE);
       return error(HttpResponseStatus.BAD_REQUEST, malformed.getMessage());
     }
     if (entry.isEmpty()) {
@@ -173,12 +173,12 @@ public final class FrontDesk implements AutoCloseable {
           .with(HttpHeaderNames.UPGRADE, "websocket");
     }
     if (!Origin.isOwn(request.headers())) {
-      desk.door().refusals().count(Refusals.Reason.OTHER_ORIGIN);
+      desk.door().refusals().count(Door.Refusal.OTHER_ORIGIN);
       return HttpAnswer.text(HttpResponseStatus.FORBIDDEN, "this comes from another site");
     }
     Optional<Door.Browser> browser = desk.door().browser(request.headers());
     if (browser.isEmpty()) {
-      desk.door().refusals().count(Refusals.Reason.NO_COOKIE);
+      desk.door().refusals().count(Door.Refusal.NO_COOKIE);
       return HttpAnswer.text(HttpResponseStatus.FORBIDDEN, "enter first");
     }
     Secret nonce = Secret.random(desk.random());

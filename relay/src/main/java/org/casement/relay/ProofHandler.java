@@ -65,7 +65,7 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
         ctx.executor()
             .schedule(
                 () -> {
-                  door.refusals().count(Refusals.Reason.PROOF_TOO_SLOW);
+                  door.refusals().count(Door.Refusal.PROOF_TOO_SLOW);
                   ctx.close();
                 },
                 LIMIT_SECONDS,
@@ -97,14 +97,14 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
         case Refused _ -> {}
       }
     } catch (ProtocolException malformed) {
-      refuse(ctx, Refusals.Reason.BAD_MESSAGE, CloseCode.BAD_MESSAGE, malformed.getMessage());
+      refuse(ctx, Door.Refusal.BAD_MESSAGE, CloseCode.BAD_MESSAGE, malformed.getMessage());
     }
   }
 
   private void hello(ChannelHandlerContext ctx, PageMessage.Hello hello) {
     Optional<Tab> tab = door.tab(browser, hello.tab());
     if (tab.isEmpty()) {
-      refuse(ctx, Refusals.Reason.UNKNOWN_TAB, CloseCode.ENTER_AGAIN, "enter again");
+      refuse(ctx, Door.Refusal.UNKNOWN_TAB, CloseCode.ENTER_AGAIN, "enter again");
       return;
     }
     DoorProof proof = new DoorProof(tab.get().secret(), route, hello.nonce(), nonce.base64url());
@@ -115,7 +115,7 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
   private void proof(
       ChannelHandlerContext ctx, Tab tab, DoorProof proof, PageMessage.Proof presented) {
     if (!proof.isOfPage(presented.proof())) {
-      refuse(ctx, Refusals.Reason.WRONG_PROOF, CloseCode.ENTER_AGAIN, "enter again");
+      refuse(ctx, Door.Refusal.WRONG_PROOF, CloseCode.ENTER_AGAIN, "enter again");
       return;
     }
     send(ctx, Map.of("ok", true));
@@ -129,8 +129,7 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
     ctx.pipeline().remove(this);
   }
 
-  private void refuse(
-      ChannelHandlerContext ctx, Refusals.Reason reason, CloseCode code, String text) {
+  private void refuse(ChannelHandlerContext ctx, Door.Refusal reason, CloseCode code, String text) {
     state = new Refused();
     door.refusals().count(reason);
     ctx.writeAndFlush(new CloseWebSocketFrame(code.number(), ProvenSocket.shortened(text)))
@@ -149,7 +148,7 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
 
   @Override
   public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
-    door.refusals().count(Refusals.Reason.BAD_MESSAGE);
+    door.refusals().count(Door.Refusal.BAD_MESSAGE);
     ctx.close();
   }
 }

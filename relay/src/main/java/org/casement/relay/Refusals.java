@@ -9,35 +9,31 @@ import java.util.Map;
 import org.casement.session.EventLog;
 
 /// Logs who was not let in: at most one line a reason in ten seconds, with how many there were, so
-/// that a stranger cannot fill the log. Thread-safe.
-final class Refusals {
+/// that a stranger or the guest cannot fill the log. Thread-safe.
+///
+/// @param <R> the reasons: nothing that a peer chose enters the log
+public final class Refusals<R extends Enum<R>> {
   private static final Duration PAUSE = Duration.ofSeconds(10);
-
-  enum Reason {
-    WRONG_TOKEN,
-    OTHER_ORIGIN,
-    NO_COOKIE,
-    UNKNOWN_TAB,
-    WRONG_PROOF,
-    PROOF_TOO_SLOW,
-    BAD_MESSAGE
-  }
 
   private static final class Count {
     private int refused;
     private Instant quietUntil = Instant.MIN;
   }
 
+  private final String event;
   private final EventLog log;
   private final InstantSource clock;
-  private final Map<Reason, Count> counts = new EnumMap<>(Reason.class);
+  private final Map<R, Count> counts;
 
-  Refusals(EventLog log, InstantSource clock) {
+  /// Logs as `event`.
+  public Refusals(String event, Class<R> reasons, EventLog log, InstantSource clock) {
+    this.event = event;
     this.log = log;
     this.clock = clock;
+    this.counts = new EnumMap<>(reasons);
   }
 
-  synchronized void count(Reason reason) {
+  public synchronized void count(R reason) {
     Count count = counts.computeIfAbsent(reason, _ -> new Count());
     count.refused++;
     if (!clock.instant().isBefore(count.quietUntil)) {
@@ -47,7 +43,7 @@ final class Refusals {
   }
 
   /// Logs what was counted and not yet logged.
-  synchronized void flush() {
+  public synchronized void flush() {
     counts.forEach(
         (reason, count) -> {
           if (count.refused > 0) {
@@ -56,9 +52,9 @@ final class Refusals {
         });
   }
 
-  private void write(Reason reason, Count count) {
+  private void write(R reason, Count count) {
     log.warn(
-        "refused",
+        event,
         "reason",
         reason.name().toLowerCase(Locale.ROOT).replace('_', '-'),
         "count",

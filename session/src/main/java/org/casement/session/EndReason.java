@@ -8,6 +8,8 @@ public record EndReason(Kind kind, String detail) {
     CANCELLED("the session was cancelled"),
     WALLTIME("the session's time is over"),
     GUEST_SHUTDOWN("the desktop was shut down from inside"),
+    /// Something that the session needs is missing or does not work on this node.
+    NODE("this node cannot run the session"),
     FAILED("the session failed");
 
     private final String text;

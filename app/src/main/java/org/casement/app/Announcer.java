@@ -1,0 +1,70 @@
+package org.casement.app;
+
+import java.util.Locale;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Consumer;
+import org.casement.session.SessionEvent;
+import org.casement.session.SessionEvent.StepStatus;
+import org.casement.session.SessionState;
+
+/// Tells the person at the terminal how far the session is, on standard error. A terminal that does
+/// not read (Ctrl-S) holds up nothing but this: what does not fit into the queue is not said.
+final class Announcer implements Consumer<SessionEvent>, AutoCloseable {
+  private static final int QUEUE_LIMIT = 100;
+  private static final long CLOSE_LIMIT_MS = 500;
+  private static final String END = "";
+
+  private final BlockingQueue<String> lines = new LinkedBlockingQueue<>(QUEUE_LIMIT);
+  private final Thread writer = Thread.ofPlatform().daemon().name("announcer").start(this::write);
+
+  @Override
+  public void accept(SessionEvent event) {
+    switch (event) {
+      case SessionEvent.StateChanged(_, SessionState state) -> {
+        switch (state) {
+          case SessionState.Ready _ -> say("the desktop is ready");
+          case SessionState.Draining(var reason, _) -> say("ending: " + reason.text());
+          case SessionState.Ended(var reason) -> say(reason.text());
+          case SessionState.Preparing _, SessionState.Booting _ -> {}
+        }
+      }
+      case SessionEvent.StepChanged step -> {
+        if (step.status() == StepStatus.DONE) {
+          say(
+              "%5.1f s  %s"
+                  .formatted(step.sinceStart().toMillis() / 1000.0, step.step().text())
+                  .transform(line -> String.format(Locale.ROOT, "%s", line)));
+        }
+      }
+      case SessionEvent.Warning warning -> say(warning.text());
+      case SessionEvent.WalltimeNotice notice ->
+          say("this session ends in " + notice.left().toSeconds() + " s");
+    }
+  }
+
+  private void say(String text) {
+    var _ = lines.offer("casement: " + text);
+  }
+
+  private void write() {
+    try {
+      for (String line = lines.take(); !line.equals(END); line = lines.take()) {
+        System.err.println(line);
+      }
+    } catch (InterruptedException e) {
+      return;
+    }
+  }
+
+  /// Lets what is queued be written, unless nobody reads.
+  @Override
+  public void close() {
+    var _ = lines.offer(END);
+    try {
+      writer.join(CLOSE_LIMIT_MS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

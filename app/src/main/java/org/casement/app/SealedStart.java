@@ -1,0 +1,86 @@
+package org.casement.app;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import org.casement.isolation.IsolationException;
+import org.casement.isolation.Listener;
+import org.casement.isolation.PortRange;
+import org.casement.isolation.Seal;
+import org.casement.isolation.SealPlan;
+import org.casement.isolation.SealedRun;
+import org.casement.supervisor.Supervisor;
+
+/// The command lines by which the program follows itself into the namespace: `casement run` starts
+/// `casement seal`, which becomes `casement session`.
+final class SealedStart {
+  /// What of the user's environment the session sees.
+  private static final List<String> VARIABLES =
+      List.of("HOME", "USER", "LANG", "PATH", "TZ", "JAVA_HOME");
+
+  private SealedStart() {}
+
+  /// Opens the listeners that the configuration wants, in the contract's order: web, console.
+  static List<Listener> listeners(Configuration.Listen listen) throws IsolationException {
+    List<Listener> listeners = new ArrayList<>();
+    PortRange ports = new PortRange(listen.firstPort(), listen.lastPort());
+    try {
+      for (int i = 0; i < (listen.web() ? 1 : 0) + (listen.console() ? 1 : 0); i++) {
+        listeners.add(Listener.open(listen.address(), ports));
+      }
+      return listeners;
+    } catch (IsolationException e) {
+      listeners.forEach(Listener::close);
+      throw e;
+    }
+  }
+
+  static SealedRun start(
+      Configuration configuration,
+      List<Listener> listeners,
+      SessionProgram.Arguments session,
+      Map<String, String> environment)
+      throws IsolationException {
+    String launcher = Objects.requireNonNull(System.getProperty("casement.launcher"));
+    SealPlan plan =
+        SealPlan.leavingThisNetwork(
+            listeners.size(),
+            configuration.isolation().nftables(),
+            configuration.isolation().nft(),
+            Supervisor.guestPorts());
+    List<String> line = new ArrayList<>(List.of(launcher, "seal", plan.argument(), launcher));
+    line.addAll(session.commandLine());
+    Map<String, String> variables = new TreeMap<>(environment);
+    variables.keySet().retainAll(VARIABLES);
+    // The same JVM all the way: the AOT cache is made for it.
+    variables.put("CASEMENT_JAVA", System.getProperty("casement.java", ""));
+    return SealedRun.start(listeners, line, variables);
+  }
+
+  /// `casement seal`: returns only if it failed.
+  static int seal(List<String> arguments) {
+    try {
+      SealPlan plan = SealPlan.parse(arguments.getFirst());
+      Seal.enter(plan, arguments.subList(1, arguments.size()), System.getenv());
+      return Main.OK;
+    } catch (IsolationException | IllegalArgumentException e) {
+      System.err.println("casement: cannot seal the session: " + e.getMessage());
+      return Main.UNAVAILABLE;
+    }
+  }
+
+  /// The longest a session may take to end after a signal.
+  static Duration endLimit(Configuration configuration) {
+    return configuration.session().drainTimeout().plusSeconds(20);
+  }
+
+  static String node() throws IOException {
+    return Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+  }
+}

@@ -1,0 +1,318 @@
+package org.casement.app;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.nio.channels.Channels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.casement.console.ConsoleConnector;
+import org.casement.isolation.InheritedListener;
+import org.casement.isolation.InheritedListeners;
+import org.casement.isolation.ProcessHardening;
+import org.casement.isolation.RuntimeDirectory;
+import org.casement.isolation.Seal;
+import org.casement.relay.Desk;
+import org.casement.relay.Door;
+import org.casement.relay.EventLoops;
+import org.casement.relay.Pages;
+import org.casement.session.EndReason;
+import org.casement.session.EventLog;
+import org.casement.session.SessionId;
+import org.casement.session.SessionState;
+import org.casement.session.SessionStory;
+import org.casement.supervisor.StoryLog;
+import org.casement.supervisor.Supervisor;
+import org.casement.supervisor.SupervisorSettings;
+import org.casement.web.DesktopLogin;
+import org.casement.web.WebConnector;
+
+/// `casement session`: the supervisor and the connectors of one session, wired together. Started in
+/// the sealed namespace, with the listeners inherited.
+final class SessionProgram {
+  private static final String PAGES = "org/casement/pages/dist/";
+
+  /// Two threads move the bytes of one person's desktop; the second serves pages meanwhile.
+  private static final int EVENT_LOOPS = 2;
+
+  /// A link that was asked for later is for now.
+  private static final Duration LINK_VALIDITY = Duration.ofMinutes(10);
+
+  /// What the first process of the session gets as its command line.
+  ///
+  /// @param home the session's own directory below the session homes
+  record Arguments(Path config, SessionId id, Path home, Path runtime, Duration walltime) {
+    List<String> commandLine() {
+      return List.of(
+          "session",
+          config.toString(),
+          id.value(),
+          home.toString(),
+          runtime.toString(),
+          Long.toString(walltime.toSeconds()));
+    }
+
+    static Arguments parse(List<String> line) {
+      return new Arguments(
+          Path.of(line.get(0)),
+          new SessionId(line.get(1)),
+          Path.of(line.get(2)),
+          Path.of(line.get(3)),
+          Duration.ofSeconds(Long.parseLong(line.get(4))));
+    }
+  }
+
+  private final Arguments arguments;
+  private final Map<String, String> environment;
+  private final SecureRandom random = new SecureRandom();
+  private final InstantSource clock = InstantSource.system();
+
+  SessionProgram(Arguments arguments, Map<String, String> environment) {
+    this.arguments = arguments;
+    this.environment = environment;
+  }
+
+  static int main(List<String> line) {
+    try {
+      ProcessHardening.nonDumpable();
+      return new SessionProgram(Arguments.parse(line), System.getenv()).run();
+    } catch (ConfigurationException e) {
+      System.err.println("casement: " + e.getMessage());
+      return Main.CONFIGURATION;
+    } catch (IOException e) {
+      System.err.println("casement: the session did not start: " + e.getMessage());
+      return Main.UNAVAILABLE;
+    } catch (RuntimeException e) { // other threads would keep the process alive
+      e.printStackTrace();
+      return Main.FAILED;
+    }
+  }
+
+  /// Runs the session to its end; returns the exit status.
+  int run() throws IOException, ConfigurationException {
+    try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
+        PrintStream logFile = openLog()) {
+      List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
+      Configuration configuration = Configuration.read(arguments.config(), environment);
+      EventLog log = new EventLog(logFile, clock);
+      SessionStory story =
+          new SessionStory(
+              arguments.id(), Optional.of(clock.instant().plus(arguments.walltime())), clock);
+      log.info(
+          "start",
+          "session",
+          arguments.id(),
+          "walltime",
+          arguments.walltime().toSeconds() + "s",
+          "layers",
+          environment.getOrDefault(Seal.LAYERS_VARIABLE, "none"));
+      try (Announcer announcer = new Announcer();
+          EventLoops loops = EventLoops.start(EVENT_LOOPS)) {
+        story.follow(new StoryLog(log));
+        story.follow(announcer);
+        Supervisor supervisor =
+            new Supervisor(settings(configuration), story, loops, log, random, clock);
+        return live(configuration, listeners, story, supervisor, loops, log);
+      }
+    }
+  }
+
+  private int live(
+      Configuration configuration,
+      List<InheritedListener> listeners,
+      SessionStory story,
+      Supervisor supervisor,
+      EventLoops loops,
+      EventLog log)
+      throws IOException {
+    Door door = new Door(arguments.id(), clock, random, log);
+    Desk desk =
+        new Desk(
+            loops,
+            door,
+            story,
+            Pages.load(SessionProgram.class.getClassLoader(), PAGES),
+            "unprivileged",
+            () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
+            random,
+            log);
+    Deque<InheritedListener> unused = new ArrayDeque<>(listeners);
+    Map<String, String> addresses = new LinkedHashMap<>();
+    Deque<AutoCloseable> open = new ArrayDeque<>();
+    CountDownLatch ended = new CountDownLatch(1);
+    EndReason reason;
+    try {
+      if (configuration.listen().web()) {
+        InheritedListener listener = unused.removeFirst();
+        addresses.put("web", address(configuration.listen().address(), listener.port()));
+        open.push(
+            WebConnector.open(
+                desk,
+                listener.descriptor(),
+                () -> login(configuration, story, supervisor),
+                supervisor.rdp()));
+      }
+      if (configuration.listen().console()) {
+        InheritedListener listener = unused.removeFirst();
+        addresses.put("console", address(configuration.listen().address(), listener.port()));
+        open.push(ConsoleConnector.open(desk, listener.descriptor(), supervisor.vncSocket()));
+      }
+      open.push(
+          ControlSocket.open(
+              arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
+      announce(door, addresses);
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> signalled(supervisor, ended), "signal"));
+      reason = supervisor.live();
+    } finally {
+      while (!open.isEmpty()) {
+        close(open.pop());
+      }
+    }
+    exitStatus = status(reason);
+    ended.countDown();
+    return exitStatus;
+  }
+
+  private volatile int exitStatus = Main.FAILED;
+
+  /// On SIGTERM, SIGINT or SIGHUP, in the JVM's shutdown hook.
+  private void signalled(Supervisor supervisor, CountDownLatch ended) {
+    if (ended.getCount() == 0) {
+      return;
+    }
+    supervisor.end(EndReason.of(EndReason.Kind.CANCELLED));
+    try {
+      ended.await();
+      // For what closes after it: the announcer's last lines.
+      TimeUnit.MILLISECONDS.sleep(50);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    Runtime.getRuntime().halt(exitStatus);
+  }
+
+  private static void close(AutoCloseable closeable) {
+    try {
+      closeable.close();
+    } catch (Exception e) {
+      throw new IllegalStateException("closing a connector failed", e);
+    }
+  }
+
+  private static Optional<DesktopLogin> login(
+      Configuration configuration, SessionStory story, Supervisor supervisor) {
+    return story.state() instanceof SessionState.Ready
+        ? Optional.of(
+            new DesktopLogin(configuration.machine().user(), supervisor.desktopPassword()))
+        : Optional.empty();
+  }
+
+  private SupervisorSettings settings(Configuration configuration) throws IOException {
+    return new SupervisorSettings(
+        arguments.runtime().toRealPath(),
+        List.of(
+            configuration.session().home().toRealPath(), arguments.runtime().toRealPath()),
+        configuration.goldenImage(),
+        new SupervisorSettings.Machine(
+            configuration.machine().qemu(),
+            configuration.machine().qemuImg(),
+            configuration.machine().qemuFiles(),
+            configuration.machine().memoryMebibytes(),
+            configuration.machine().cpus(),
+            configuration.machine().overlayLimitGibibytes(),
+            configuration.machine().acceleration() == Configuration.AccelerationChoice.TCG,
+            configuration.machine().user(),
+            configuration.machine().testPort()),
+        new SupervisorSettings.Shares(
+            configuration.shares().list(),
+            configuration.shares().hidden(),
+            configuration.shares().smbd()),
+        new SupervisorSettings.Helpers(
+            configuration.isolation().bwrap(), configuration.isolation().landlock()),
+        configuration.session().bootTimeout(),
+        configuration.session().drainTimeout(),
+        configuration.session().timezone());
+  }
+
+  /// Prints the first links and leaves the desktop's in the session home.
+  private void announce(Door door, Map<String, String> addresses) throws IOException {
+    System.out.println("session " + arguments.id());
+    for (Map.Entry<String, String> address : addresses.entrySet()) {
+      String link = link(address.getValue(), door, Optional.empty());
+      System.out.println((address.getKey().equals("web") ? "link " : "console ") + link);
+      if (address.getKey().equals("web")) {
+        SessionHome.writePrivately(arguments.home().resolve("link"), link + "\n");
+      }
+    }
+    System.out.flush();
+  }
+
+  private static String link(String address, Door door, Optional<Duration> validity) {
+    return address + "#t=" + door.mintLink(validity).base64url();
+  }
+
+  private static String address(InetAddress listening, int port) throws IOException {
+    String host =
+        listening.isAnyLocalAddress()
+            ? SealedStart.node()
+            : listening instanceof Inet6Address
+                ? "[" + listening.getHostAddress() + "]"
+                : listening.getHostAddress();
+    return "http://" + host + ":" + port + "/";
+  }
+
+  private static Map<String, Object> answer(
+      String command, Supervisor supervisor, Door door, Map<String, String> addresses) {
+    return switch (command) {
+      case "status" -> supervisor.status();
+      case "link" -> {
+        Map<String, Object> links = new LinkedHashMap<>();
+        addresses.forEach(
+            (name, address) -> links.put(name, link(address, door, Optional.of(LINK_VALIDITY))));
+        yield links;
+      }
+      case "stop" -> {
+        supervisor.end(EndReason.of(EndReason.Kind.USER));
+        yield Map.of("stopping", true);
+      }
+      default -> Map.of("error", "unknown command");
+    };
+  }
+
+  private static int status(EndReason reason) {
+    return switch (reason.kind()) {
+      case USER, CANCELLED, WALLTIME, GUEST_SHUTDOWN -> Main.OK;
+      case NODE -> Main.UNAVAILABLE;
+      case FAILED -> Main.FAILED;
+    };
+  }
+
+  private PrintStream openLog() throws IOException {
+    return new PrintStream(
+        Channels.newOutputStream(
+            Files.newByteChannel(
+                arguments.home().resolve("log"),
+                Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND),
+                PosixFilePermissions.asFileAttribute(
+                    PosixFilePermissions.fromString("rw-------")))),
+        false,
+        UTF_8);
+  }
+}

@@ -1,0 +1,24 @@
+package org.casement.supervisor;
+
+import org.casement.guestapi.GuestEvent;
+import org.casement.isolation.ConfinedProcess;
+import org.casement.protocol.qmp.QmpMessage;
+import org.casement.session.EndReason;
+
+/// Whatever the supervisor's one thread has to know of, from wherever it comes.
+sealed interface Happening {
+  /// The user, a signal, or the page wants the session to end.
+  record EndAsked(EndReason reason) implements Happening {}
+
+  record OfGuest(GuestEvent event) implements Happening {}
+
+  record OfQemu(QmpMessage.Event event) implements Happening {}
+
+  record HelperEnded(ConfinedProcess helper, int status) implements Happening {}
+
+  /// QMP is closed: QEMU has ended, or misbehaves.
+  record ControlLost(ConfinedProcess helper, String why) implements Happening {}
+
+  /// The guest's RDP server answered.
+  record DesktopAnswered() implements Happening {}
+}

@@ -1,0 +1,249 @@
+package org.casement.supervisor;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.casement.isolation.ConfinedProcess;
+import org.casement.isolation.Confinement;
+import org.casement.isolation.Layers;
+import org.casement.isolation.NetworkRules;
+import org.casement.protocol.qmp.QmpMessage;
+import org.casement.session.Secret;
+import org.casement.session.SessionException;
+
+/// The virtual machine's files and its QEMU process. Inside the confinement QEMU sees its program,
+/// the golden image's files, the overlay, and a directory for its sockets.
+///
+/// The guest's network is QEMU's own ("user", libslirp), without IPv6: what the guest calls
+/// 169.254.100.2 is 127.0.0.1 of the sealed namespace, where only what the guest may reach listens.
+final class Machine {
+  /// What the guest calls the session (contracts/guest-api.md).
+  static final String HOST_ALIAS = "169.254.100.2";
+
+  static final int GUEST_API_PORT = 54_321;
+  static final int RDP_PORT = 3389;
+
+  private static final String GUEST_ADDRESS = "169.254.100.15";
+
+  private static final long GIBIBYTE = 1L << 30;
+
+  private static final int QEMU_IMG_LIMIT_SECONDS = 60;
+  private static final Duration START_POLL = Duration.ofMillis(5);
+
+  private final Path directory;
+  private final SupervisorSettings settings;
+  private final GoldenImage image;
+
+  /// @param directory in the runtime directory; made by [#prepare]
+  Machine(Path directory, SupervisorSettings settings, GoldenImage image) {
+    this.directory = directory;
+    this.settings = settings;
+    this.image = image;
+  }
+
+  static Path vncSocket(Path runtime) {
+    return runtime.resolve("machine/sockets/vnc");
+  }
+
+  Path log() {
+    return directory.resolve("log");
+  }
+
+  Path overlay() {
+    return directory.resolve("disk/overlay.qcow2");
+  }
+
+  private Path sockets() {
+    return directory.resolve("sockets");
+  }
+
+  private Path bootToken() {
+    return directory.resolve("boot/token");
+  }
+
+  /// Makes the directories and the overlay.
+  void prepare() throws IOException, SessionException, InterruptedException {
+    PrivateFiles.directory(directory);
+    for (String part : List.of("disk", "sockets", "boot")) {
+      PrivateFiles.directory(directory.resolve(part));
+    }
+    makeOverlay();
+  }
+
+  /// Makes the overlay anew: what the machine wrote is lost.
+  void makeOverlay() throws IOException, SessionException, InterruptedException {
+    Files.deleteIfExists(overlay());
+    // -u: the golden image is not opened here; its name inside the confinement is "/golden/disk".
+    Process process =
+        new ProcessBuilder(
+                settings.machine().qemuImg().toString(),
+                "create",
+                "-q",
+                "-u",
+                "-f",
+                "qcow2",
+                "-F",
+                "qcow2",
+                "-b",
+                "/golden/disk",
+                overlay().toString(),
+                Long.toString(image.virtualBytes()))
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
+            .start();
+    process.getOutputStream().close();
+    if (!process.waitFor(QEMU_IMG_LIMIT_SECONDS, TimeUnit.SECONDS)) {
+      process.destroyForcibly();
+      throw new SessionException("qemu-img did not make the overlay within 60 s");
+    }
+    if (process.exitValue() != 0) {
+      throw new SessionException(
+          "cannot make the overlay: " + HelperLog.lastLine(log()).orElse("qemu-img failed"));
+    }
+  }
+
+  /// Starts QEMU. `token` is the only secret it gets; it lies in a file until QEMU has read it.
+  ConfinedProcess start(Acceleration acceleration, Secret token) throws IOException {
+    Files.deleteIfExists(bootToken());
+    PrivateFiles.write(bootToken(), "casement:1:" + token.base64url());
+    for (String socket : List.of("qmp", "vnc", "test")) {
+      Files.deleteIfExists(sockets().resolve(socket));
+    }
+    // RLIMIT_FSIZE: the overlay is the only file that QEMU makes grow. It ignores SIGXFSZ.
+    OptionalLong limit =
+        OptionalLong.of(settings.machine().overlayLimitGibibytes() * GIBIBYTE);
+    return ConfinedProcess.start(
+        "qemu",
+        settings.helpers().bwrap(),
+        confinement(acceleration),
+        new NetworkRules(Set.of(ShareServer.PORT, GUEST_API_PORT), Set.of(RDP_PORT)),
+        log(),
+        new ConfinedProcess.Options(
+            Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit));
+  }
+
+  /// Waits until `qemu` answers on QMP.
+  ///
+  /// @throws SessionException in QEMU's own words, if it ended instead
+  QmpClient connect(
+      ConfinedProcess qemu,
+      Duration timeout,
+      Consumer<QmpMessage.Event> events,
+      Consumer<String> closed)
+      throws IOException, SessionException, InterruptedException {
+    long deadline = System.nanoTime() + timeout.toNanos();
+    Path socket = sockets().resolve("qmp");
+    while (!Files.exists(socket) && System.nanoTime() < deadline) {
+      if (!qemu.isAlive()) {
+        throw new SessionException(
+            "QEMU did not start: "
+                + HelperLog.lastLine(log()).orElse("it ended with status " + qemu.waitFor()));
+      }
+      Thread.sleep(START_POLL);
+    }
+    QmpClient qmp = QmpClient.connect(socket, timeout, events, closed);
+    Files.deleteIfExists(bootToken()); // QEMU read it when it started
+    return qmp;
+  }
+
+  private Confinement confinement(Acceleration acceleration) {
+    Confinement.Builder builder = Confinement.of(settings.machine().qemu());
+    settings.machine().qemuFiles().forEach(builder::readOnly);
+    builder.readOnly(image.disk(), Path.of("/golden/disk"));
+    image
+        .boot()
+        .ifPresent(
+            boot -> {
+              builder.readOnly(boot.kernel(), Path.of("/golden/kernel"));
+              builder.readOnly(boot.initrd(), Path.of("/golden/initrd"));
+            });
+    builder
+        .writable(directory.resolve("disk"), Path.of("/disk"))
+        .writable(sockets(), Path.of("/sockets"))
+        .readOnly(directory.resolve("boot"), Path.of("/boot"));
+    if (acceleration == Acceleration.KVM) {
+      builder.device(Path.of("/dev/kvm"));
+    }
+    return builder.arguments(arguments(acceleration)).build();
+  }
+
+  /// QEMU's manual, qemu-system-x86_64(1).
+  private List<String> arguments(Acceleration acceleration) {
+    int memory = settings.machine().memoryMebibytes();
+    int cpus = settings.machine().cpus();
+    List<String> line = new ArrayList<>();
+    line.addAll(List.of("-nodefaults", "-no-user-config", "-name", "casement", "-display", "none"));
+    line.addAll(List.of("-machine", "q35,vmport=off", "-accel", acceleration.option()));
+    line.addAll(List.of("-cpu", acceleration.cpu()));
+    line.addAll(List.of("-smp", Integer.toString(cpus == 0 ? image.cpus() : cpus)));
+    line.addAll(List.of("-m", Integer.toString(memory == 0 ? image.memoryMebibytes() : memory)));
+    image
+        .boot()
+        .ifPresent(
+            boot ->
+                line.addAll(
+                    List.of(
+                        "-kernel",
+                        "/golden/kernel",
+                        "-initrd",
+                        "/golden/initrd",
+                        "-append",
+                        boot.append())));
+    line.addAll(List.of("-smbios", "type=11,path=/boot/token"));
+    // The golden image is opened read-only and not locked: all sessions share it.
+    line.addAll(
+        List.of(
+            "-blockdev",
+            "driver=file,filename=/golden/disk,node-name=golden-file,read-only=on,locking=off",
+            "-blockdev",
+            "driver=qcow2,file=golden-file,node-name=golden,read-only=on",
+            "-blockdev",
+            "driver=file,filename=/disk/overlay.qcow2,node-name=overlay-file,discard=unmap",
+            "-blockdev",
+            "driver=qcow2,file=overlay-file,backing=golden,node-name=disk,discard=unmap,"
+                + "detect-zeroes=unmap,cache.no-flush=on",
+            // A full disk stops the machine instead of failing the guest's writes.
+            "-device",
+            "virtio-blk-pci,drive=disk,werror=stop,rerror=stop"));
+    line.addAll(
+        List.of(
+            "-netdev",
+            "user,id=net,ipv6=off,net=169.254.100.0/24,dhcpstart="
+                + GUEST_ADDRESS
+                + ",host="
+                + HOST_ALIAS
+                + ",hostfwd=tcp:127.0.0.1:"
+                + RDP_PORT
+                + "-"
+                + GUEST_ADDRESS
+                + ":"
+                + RDP_PORT,
+            "-device",
+            "virtio-net-pci,netdev=net,romfile="));
+    line.addAll(List.of("-device", "virtio-rng-pci", "-device", "VGA,vgamem_mb=16"));
+    if (settings.machine().testPort()) {
+      line.addAll(
+          List.of(
+              "-device",
+              "virtio-serial-pci",
+              "-chardev",
+              "socket,id=test,path=/sockets/test,server=on,wait=off",
+              "-device",
+              "virtserialport,chardev=test,name=org.casement.test"));
+    }
+    line.addAll(List.of("-vnc", "unix:/sockets/vnc"));
+    line.addAll(List.of("-qmp", "unix:/sockets/qmp,server=on,wait=off"));
+    line.addAll(
+        List.of(
+            "-sandbox",
+            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));
+    return line;
+  }
+}

@@ -1,0 +1,210 @@
+package org.casement.supervisor;
+
+import static java.nio.charset.StandardCharsets.UTF_16LE;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.casement.isolation.ConfinedProcess;
+import org.casement.isolation.Confinement;
+import org.casement.isolation.Layers;
+import org.casement.isolation.NetworkRules;
+import org.casement.protocol.Md4;
+import org.casement.session.Secret;
+import org.casement.session.SessionException;
+
+/// smbd for one session (smb.conf(5)): an account of its own with a random password, the listed
+/// shares, and a mount namespace in which nothing else exists. That is also what makes symlinks
+/// safe: one that leads to a listed share works, because each lies at its own path; any other leads
+/// nowhere.
+final class ShareServer {
+  /// The account smbd knows; it stands for the user's uid.
+  static final String USER = "casement";
+
+  static final int PORT = 445;
+
+  /// 0.15 to 0.33 s on an idle node.
+  private static final Duration START_LIMIT = Duration.ofSeconds(20);
+
+  private static final Path SAMBA_DATA = Path.of("/usr/share/samba");
+
+  private final Path directory;
+  private final SupervisorSettings settings;
+  private final Umask umask;
+
+  /// @param directory in the runtime directory; made here
+  ShareServer(Path directory, SupervisorSettings settings, Umask umask) {
+    this.directory = directory;
+    this.settings = settings;
+    this.umask = umask;
+  }
+
+  Path log() {
+    return directory.resolve("log");
+  }
+
+  /// Writes the configuration; once a session.
+  void prepare(int uid, int gid, Secret password) throws IOException {
+    PrivateFiles.directory(directory);
+    Path etc = PrivateFiles.directory(directory.resolve("etc"));
+    Path state = PrivateFiles.directory(directory.resolve("state"));
+    for (String part : List.of("run", "lock", "state", "cache", "private", "ncalrpc")) {
+      PrivateFiles.directory(state.resolve(part));
+    }
+    PrivateFiles.write(
+        etc.resolve("passwd"),
+        "root:x:0:0::/:/bin/false\n%s:x:%d:%d::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"
+            .formatted(USER, uid, gid));
+    PrivateFiles.write(
+        etc.resolve("group"), "root:x:0:\n%s:x:%d:\nnogroup:x:65534:\n".formatted(USER, gid));
+    PrivateFiles.write(etc.resolve("nsswitch.conf"), "passwd: files\ngroup: files\n");
+    PrivateFiles.write(etc.resolve("smb.conf"), configuration(settings.shares(), umask));
+    PrivateFiles.write(state.resolve("private/smbpasswd"), passwordLine(uid, password));
+  }
+
+  /// Starts smbd; [#awaitAnswer] says when it serves.
+  ConfinedProcess start() throws IOException {
+    Confinement.Builder builder =
+        Confinement.of(settings.shares().smbd())
+            .readOnly(SAMBA_DATA)
+            .temporary(Path.of("/tmp"))
+            .readOnly(directory.resolve("etc"), Path.of("/etc"))
+            .writable(directory.resolve("state"), Path.of("/smb"));
+    for (Share share : settings.shares().list()) {
+      for (Path place : places(share)) {
+        builder.writable(place, place);
+      }
+    }
+    // SECURITY: what is hidden by its name in a share does not exist at all in here.
+    for (Share share : settings.shares().list()) {
+      Path real = share.path().toRealPath();
+      for (Path closed : settings.closed().stream().filter(c -> c.startsWith(real)).toList()) {
+        places(share).forEach(place -> builder.temporary(place.resolve(real.relativize(closed))));
+      }
+    }
+    builder.arguments(
+        "--no-process-group",
+        "--configfile=/etc/smb.conf",
+        "--foreground",
+        "--debug-stdout",
+        "--debuglevel=1");
+    return ConfinedProcess.start(
+        "smbd",
+        settings.helpers().bwrap(),
+        builder.build(),
+        new NetworkRules(Set.of(), Set.of(PORT)),
+        log(),
+        new ConfinedProcess.Options(
+            Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
+  }
+
+  /// Where a share lies: at its path, and at its real path for symlinks that were made by that name.
+  private static Set<Path> places(Share share) throws IOException {
+    return new TreeSet<>(List.of(share.path(), share.path().toRealPath()));
+  }
+
+  /// Waits until `smbd` accepts.
+  void awaitAnswer(ConfinedProcess smbd) throws SessionException, InterruptedException {
+    long deadline = System.nanoTime() + START_LIMIT.toNanos();
+    while (!accepts()) {
+      if (!smbd.isAlive()) {
+        throw new SessionException(
+            "the file share did not start: smbd ended with status "
+                + smbd.waitFor()
+                + HelperLog.lastLine(log()).map(line -> ": " + line).orElse(""));
+      }
+      if (System.nanoTime() > deadline) {
+        throw new SessionException("the file share did not answer within 20 s");
+      }
+      Thread.sleep(10);
+    }
+  }
+
+  private static boolean accepts() {
+    try (Socket socket = new Socket()) {
+      socket.connect(new InetSocketAddress("127.0.0.1", PORT), 1000);
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  static String configuration(SupervisorSettings.Shares shares, Umask umask) {
+    String veto =
+        shares.hidden().stream().map(name -> name + "/").collect(Collectors.joining("", "/.*/", ""));
+    StringBuilder text =
+        new StringBuilder(
+            """
+            [global]
+              server role = standalone server
+              security = user
+              passdb backend = smbpasswd:/smb/private/smbpasswd
+              smb ports = 445
+              interfaces = 127.0.0.1/8
+              bind interfaces only = yes
+              disable netbios = yes
+              disable spoolss = yes
+              load printers = no
+              printing = bsd
+              printcap name = /dev/null
+              server services = -dns, -nbt
+              server min protocol = SMB3_11
+              server signing = mandatory
+              map to guest = Never
+              restrict anonymous = 2
+              usershare max shares = 0
+              unix extensions = no
+              rpc start on demand helpers = no
+              pid directory = /smb/run
+              lock directory = /smb/lock
+              state directory = /smb/state
+              cache directory = /smb/cache
+              private dir = /smb/private
+              ncalrpc dir = /smb/ncalrpc
+              log level = 1
+              follow symlinks = yes
+              wide links = yes
+              allow insecure wide links = yes
+              vfs objects = fake_perms
+              map archive = no
+              hide dot files = yes
+              delete veto files = no
+              max smbd processes = 64
+            """);
+    // smbd ignores the umask (it uses masks of its own), and fake_perms leaves the kernel to judge:
+    // smbd itself does not know the groups of a user namespace that maps one id.
+    for (Share share : shares.list()) {
+      text.append(
+          """
+          [%s]
+            path = "%s"
+            read only = no
+            valid users = %s
+            veto files = %s
+            create mask = %04o
+            directory mask = %04o
+          """
+              .formatted(
+                  share.name(), share.path(), USER, veto, umask.ofFiles(), umask.ofDirectories()));
+    }
+    return text.toString();
+  }
+
+  /// One line of smbpasswd(5): the NT hash is MD4 of the password in UTF-16LE.
+  static String passwordLine(int uid, Secret password) {
+    String hash =
+        HexFormat.of()
+            .formatHex(Md4.digest(password.text().getBytes(UTF_16LE)))
+            .toUpperCase(Locale.ROOT);
+    return "%s:%d:%s:%s:[U          ]:LCT-00000001:\n".formatted(USER, uid, "X".repeat(32), hash);
+  }
+}

@@ -1,0 +1,796 @@
+package org.casement.supervisor;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.casement.guestapi.GuestApi;
+import org.casement.guestapi.GuestEvent;
+import org.casement.isolation.ConfinedProcess;
+import org.casement.protocol.guestapi.GuestRequest;
+import org.casement.protocol.guestapi.SessionDocument;
+import org.casement.protocol.qmp.QmpMessage;
+import org.casement.relay.EventLoops;
+import org.casement.session.EndReason;
+import org.casement.session.EventLog;
+import org.casement.session.GuestText;
+import org.casement.session.Secret;
+import org.casement.session.SessionEvent.StepStatus;
+import org.casement.session.SessionException;
+import org.casement.session.SessionState;
+import org.casement.session.SessionState.Booting;
+import org.casement.session.SessionState.Draining;
+import org.casement.session.SessionState.Ended;
+import org.casement.session.SessionState.Ready;
+import org.casement.session.SessionStory;
+import org.casement.session.Step;
+import org.jspecify.annotations.Nullable;
+
+/// The whole life of one session. [#live()] makes disk, share and machine, step by step, then waits
+/// for what happens, and takes everything down again. It runs on one thread, which alone decides:
+/// whatever happens elsewhere (guest, QEMU, smbd, page, command, signal) is put into a mailbox that
+/// this thread empties.
+public final class Supervisor {
+  /// The user hears of the walltime's end this long before.
+  private static final List<Duration> WALLTIME_NOTICES =
+      List.of(Duration.ofMinutes(10), Duration.ofMinutes(5), Duration.ofMinutes(1));
+
+  /// A KVM that cannot run a real guest shows it in the guest's first instructions: seconds.
+  private static final Duration KVM_DOUBT = Duration.ofSeconds(30);
+
+  private static final Duration KVM_POLL = Duration.ofSeconds(1);
+
+  /// QEMU answers on QMP 0.25 s after its start; a node that needs so long does not work.
+  private static final Duration QMP_LIMIT = Duration.ofSeconds(30);
+
+  private static final Duration COMMAND_LIMIT = Duration.ofSeconds(5);
+
+  /// A QEMU that ends closes its control socket some milliseconds before.
+  private static final Duration CONTROL_LOST_LIMIT = Duration.ofSeconds(5);
+
+  /// After a full disk, the machine goes on as soon as this much is free again.
+  private static final long ROOM_AGAIN_BYTES = 64L << 20;
+
+  private static final Duration ROOM_POLL = Duration.ofSeconds(2);
+  private static final Duration LOG_TRIM = Duration.ofSeconds(30);
+  private static final Duration DESKTOP_POLL = Duration.ofMillis(100);
+  private static final Duration SMBD_FIRST_PAUSE = Duration.ofMillis(250);
+  private static final Duration SMBD_LONGEST_PAUSE = Duration.ofSeconds(10);
+  private static final Duration SMBD_SOUND = Duration.ofMinutes(1);
+  private static final Duration SMBD_END_LIMIT = Duration.ofSeconds(2);
+  private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
+  private static final int MAILBOX_LIMIT = 1000;
+
+  /// A guest that resets itself, or talks about its progress, without end is not logged without
+  /// end.
+  private static final int RESETS_LIMIT = 20;
+
+  private static final int PROGRESS_LIMIT = 100;
+
+  private final SupervisorSettings settings;
+  private final SessionStory story;
+  private final EventLoops loops;
+  private final EventLog log;
+  private final SecureRandom random;
+  private final InstantSource clock;
+  private final SessionSecrets secrets;
+  private final BlockingQueue<Happening> mailbox = new LinkedBlockingQueue<>(MAILBOX_LIMIT);
+  private volatile @Nullable Acceleration acceleration;
+
+  // Only touched by the thread that lives.
+  private final Agenda agenda = new Agenda(System::nanoTime);
+  private Step step = Step.NODE;
+  private @Nullable EndReason end;
+  private @Nullable GuestApi guestApi;
+  private @Nullable ShareServer share;
+  private @Nullable ConfinedProcess smbd;
+  private Duration smbdPause = SMBD_FIRST_PAUSE;
+  private @Nullable Machine machine;
+  private @Nullable ConfinedProcess qemu;
+  private @Nullable QmpClient qmp;
+  private boolean kvmInDoubt;
+  private boolean traded;
+  private boolean shutDownByGuest;
+  private boolean waitsForRoom;
+  private int resets;
+  private int progressTold;
+
+  public Supervisor(
+      SupervisorSettings settings,
+      SessionStory story,
+      EventLoops loops,
+      EventLog log,
+      SecureRandom random,
+      InstantSource clock) {
+    this.settings = settings;
+    this.story = story;
+    this.loops = loops;
+    this.log = log;
+    this.random = random;
+    this.clock = clock;
+    this.secrets = SessionSecrets.make(random);
+  }
+
+  /// The desktop's password, for the connector; there is a desktop only in state ready.
+  public Secret desktopPassword() {
+    return secrets.desktopPassword();
+  }
+
+  public InetSocketAddress rdp() {
+    return new InetSocketAddress("127.0.0.1", Machine.RDP_PORT);
+  }
+
+  public Path vncSocket() {
+    return Machine.vncSocket(settings.runtime());
+  }
+
+  /// The ports on 127.0.0.1 that belong to the guest's network.
+  public static Set<Integer> guestPorts() {
+    return Set.of(ShareServer.PORT, Machine.GUEST_API_PORT, Machine.RDP_PORT);
+  }
+
+  /// For `casement status`; from any thread.
+  public Map<String, Object> status() {
+    Map<String, Object> status = new LinkedHashMap<>();
+    SessionState state = story.state();
+    status.put("id", story.id().value());
+    status.put("state", state.code());
+    switch (state) {
+      case Draining(EndReason reason, _) -> status.put("reason", reason.text());
+      case Ended(EndReason reason) -> status.put("reason", reason.text());
+      case SessionState.Preparing _, Booting _, Ready _ -> {}
+    }
+    status.put("start", story.start().toString());
+    story.walltimeEnd().ifPresent(at -> status.put("walltimeEnd", at.toString()));
+    status.put("nonce", secrets.nonce());
+    Acceleration now = acceleration;
+    if (now != null) {
+      status.put("acceleration", now.code());
+    }
+    return status;
+  }
+
+  /// Asks for an orderly end; a second time, for an end at once. From any thread, returns at once.
+  public void end(EndReason reason) {
+    tell(new Happening.EndAsked(reason));
+  }
+
+  /// Lives until the session has ended and nothing of it runs any more.
+  public EndReason live() {
+    EndReason reason;
+    try {
+      planWalltime();
+      reason = run();
+    } catch (SessionException | IOException e) {
+      reason = failed(String.valueOf(e.getMessage()));
+      log.error("failed", "step", step.code(), "error", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      reason = EndReason.of(EndReason.Kind.CANCELLED);
+    } catch (RuntimeException e) { // the root of this thread: a defect ends the session in order
+      reason = failed("a defect in Casement; please report the log");
+      log.error("defect", "step", step.code(), "error", e, "at", e.getStackTrace()[0]);
+    }
+    takeDown();
+    story.become(new Ended(reason));
+    return reason;
+  }
+
+  private EndReason run() throws SessionException, IOException, InterruptedException {
+    begin(Step.NODE);
+    NodeCheck check = NodeCheck.run(settings);
+    if (!check.faults().isEmpty()) {
+      return faulty(check.faults());
+    }
+    CompletableFuture<KvmProbe.Outcome> kvm = probeKvm();
+    done();
+    begin(Step.DISK);
+    Machine ours = new Machine(settings.runtime().resolve("machine"), settings, check.image());
+    machine = ours;
+    ours.prepare();
+    done();
+    begin(Step.SHARE);
+    startShare();
+    done();
+    begin(Step.MACHINE);
+    guestApi =
+        GuestApi.open(
+            loops,
+            new InetSocketAddress("127.0.0.1", Machine.GUEST_API_PORT),
+            secrets.bootToken(),
+            document(),
+            event -> tell(new Happening.OfGuest(event)),
+            clock,
+            random,
+            log);
+    if (mailbox.peek() instanceof Happening.EndAsked(EndReason reason)) {
+      return reason; // before there is a machine that would have to be shut down
+    }
+    startMachine(ours, choose(kvm.join()));
+    story.become(new Booting(clock.instant()));
+    agenda.in(settings.bootTimeout(), this::bootTimedOut);
+    agenda.in(LOG_TRIM, this::trimLogs);
+    return follow();
+  }
+
+  private EndReason follow() throws SessionException, IOException, InterruptedException {
+    while (true) {
+      Duration wait = agenda.runDue(LONGEST_WAIT);
+      if (end != null) {
+        return end;
+      }
+      Happening happening = mailbox.poll(wait.toNanos(), TimeUnit.NANOSECONDS);
+      switch (happening) {
+        case null -> {}
+        case Happening.EndAsked(EndReason reason) -> endAsked(reason);
+        case Happening.OfGuest(GuestEvent event) -> ofGuest(event);
+        case Happening.OfQemu(QmpMessage.Event event) -> ofQemu(event);
+        case Happening.HelperEnded(ConfinedProcess helper, int status) -> ended(helper, status);
+        case Happening.ControlLost(ConfinedProcess helper, String why) -> controlLost(helper, why);
+        case Happening.DesktopAnswered _ -> desktopAnswered();
+      }
+    }
+  }
+
+  // ---- steps
+
+  private void begin(Step next) {
+    step = next;
+    story.step(next, StepStatus.RUNNING, "");
+  }
+
+  private void done() {
+    story.step(step, StepStatus.DONE, "");
+  }
+
+  private EndReason faulty(List<String> faults) {
+    for (String fault : faults) {
+      log.error("node-fault", "fault", fault);
+      story.warn(fault);
+    }
+    String text = faults.size() == 1 ? faults.getFirst() : faults.size() + " things are wrong";
+    story.step(step, StepStatus.FAILED, text);
+    return new EndReason(EndReason.Kind.NODE, text);
+  }
+
+  private EndReason failed(String why) {
+    if (story.state() instanceof SessionState.Preparing || story.state() instanceof Booting) {
+      story.step(step, StepStatus.FAILED, why);
+    }
+    return EndReason.failed(why);
+  }
+
+  private void bootTimedOut() {
+    if (story.state() instanceof Booting) {
+      end =
+          failed(
+              "the guest was not ready within %d s, it was still at: %s"
+                  .formatted(settings.bootTimeout().toSeconds(), step.text()));
+    }
+  }
+
+  // ---- share
+
+  private void startShare() throws IOException, SessionException, InterruptedException {
+    ShareServer ours =
+        new ShareServer(settings.runtime().resolve("share"), settings, Umask.current());
+    share = ours;
+    int uid = (Integer) Files.getAttribute(settings.runtime(), "unix:uid");
+    int gid = (Integer) Files.getAttribute(settings.runtime(), "unix:gid");
+    ours.prepare(uid, gid, secrets.sharePassword());
+    ours.awaitAnswer(startSmbd(ours));
+  }
+
+  private ConfinedProcess startSmbd(ShareServer ours) throws IOException {
+    ConfinedProcess started = ours.start();
+    smbd = started;
+    watch("smbd", started);
+    agenda.in(
+        SMBD_SOUND,
+        () -> {
+          if (started == smbd && started.isAlive()) {
+            smbdPause = SMBD_FIRST_PAUSE;
+          }
+        });
+    return started;
+  }
+
+  private void smbdEnded(int status) {
+    if (smbdPause.equals(SMBD_FIRST_PAUSE)) {
+      story.warn("the file share stopped and is started again; your files are safe");
+    }
+    log.warn("helper-ended", "name", "smbd", "status", status, "pause", smbdPause.toMillis());
+    agenda.in(smbdPause, this::restartSmbd);
+    Duration twice = smbdPause.multipliedBy(2);
+    smbdPause = twice.compareTo(SMBD_LONGEST_PAUSE) > 0 ? SMBD_LONGEST_PAUSE : twice;
+  }
+
+  private void restartSmbd() {
+    try {
+      startSmbd(Objects.requireNonNull(share));
+      log.info("helper-restarted", "name", "smbd");
+    } catch (IOException e) {
+      log.warn("helper-failed", "name", "smbd", "error", e);
+      agenda.in(SMBD_LONGEST_PAUSE, this::restartSmbd);
+    }
+  }
+
+  /// What the guest reads; each share has a drive letter, its own initial where that is free.
+  private SessionDocument document() {
+    Map<Share, String> drives = Share.drives(settings.shares().list());
+    List<SessionDocument.Share> shares =
+        drives.entrySet().stream()
+            .map(
+                entry ->
+                    new SessionDocument.Share(
+                        entry.getKey().name(),
+                        "\\\\" + Machine.HOST_ALIAS + "\\" + entry.getKey().name(),
+                        entry.getValue()))
+            .toList();
+    return new SessionDocument(
+        story.id(),
+        secrets.nonce(),
+        new SessionDocument.Account(settings.machine().user(), secrets.desktopPassword()),
+        new SessionDocument.Account(ShareServer.USER, secrets.sharePassword()),
+        shares,
+        settings.timezone(),
+        Optional.empty());
+  }
+
+  // ---- machine
+
+  private CompletableFuture<KvmProbe.Outcome> probeKvm() {
+    return settings.machine().onlyTcg()
+        ? CompletableFuture.completedFuture(
+            new KvmProbe.Outcome.Fails("the configuration asks for it"))
+        : CompletableFuture.supplyAsync(
+            this::tryKvm, Thread.ofVirtual().name("kvm-probe")::start);
+  }
+
+  private KvmProbe.Outcome tryKvm() {
+    try {
+      Path directory = PrivateFiles.directory(settings.runtime().resolve("kvm-probe"));
+      return new KvmProbe(
+              settings.helpers().bwrap(),
+              settings.machine().qemu(),
+              settings.machine().qemuFiles(),
+              directory,
+              settings.helpers().landlock())
+          .run();
+    } catch (IOException e) {
+      return new KvmProbe.Outcome.Fails("it could not be tried: " + e.getMessage());
+    }
+  }
+
+  private Acceleration choose(KvmProbe.Outcome probed) {
+    return switch (probed) {
+      case KvmProbe.Outcome.Works _ -> {
+        log.info("acceleration", "using", Acceleration.KVM.code());
+        yield Acceleration.KVM;
+      }
+      case KvmProbe.Outcome.Fails(String why) -> {
+        log.info("acceleration", "using", Acceleration.TCG.code(), "why", why);
+        story.warn("this machine runs in software and is slow: " + why);
+        yield Acceleration.TCG;
+      }
+    };
+  }
+
+  private void startMachine(Machine ours, Acceleration chosen)
+      throws IOException, SessionException, InterruptedException {
+    acceleration = chosen;
+    kvmInDoubt = chosen == Acceleration.KVM;
+    ConfinedProcess started = ours.start(chosen, secrets.bootToken());
+    qemu = started;
+    watch("qemu", started);
+    try {
+      qmp =
+          ours.connect(
+              started,
+              QMP_LIMIT,
+              this::hear,
+              why -> tell(new Happening.ControlLost(started, why)));
+    } catch (SessionException e) {
+      if (!kvmInDoubt) {
+        throw e;
+      }
+      startAgainInSoftware(ours, String.valueOf(e.getMessage()));
+      return;
+    }
+    done();
+    begin(Step.SYSTEM);
+    if (kvmInDoubt) {
+      agenda.in(KVM_POLL, this::lookForBrokenKvm);
+      agenda.in(KVM_DOUBT, () -> kvmInDoubt = false);
+    }
+  }
+
+  /// QEMU stays alive where KVM breaks: it says so on its standard error.
+  private void lookForBrokenKvm() {
+    if (!kvmInDoubt || story.state() instanceof Draining) {
+      return;
+    }
+    if (HelperLog.tail(Objects.requireNonNull(machine).log()).contains("KVM internal error")) {
+      goOnInSoftware("KVM reported an internal error");
+    } else {
+      agenda.in(KVM_POLL, this::lookForBrokenKvm);
+    }
+  }
+
+  private void goOnInSoftware(String why) {
+    try {
+      startAgainInSoftware(Objects.requireNonNull(machine), why);
+    } catch (SessionException | IOException e) {
+      end = failed("the virtual machine could not be started again: " + e.getMessage());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      end = EndReason.of(EndReason.Kind.CANCELLED);
+    }
+  }
+
+  private void startAgainInSoftware(Machine ours, String why)
+      throws SessionException, IOException, InterruptedException {
+    kvmInDoubt = false;
+    log.warn("acceleration", "using", Acceleration.TCG.code(), "why", why);
+    story.warn("KVM does not work on this node, the machine runs in software and is slow: " + why);
+    stopMachine();
+    ours.makeOverlay();
+    if (!Objects.requireNonNull(guestApi).rearm()) {
+      throw new SessionException("the guest was reset too often to be set up again");
+    }
+    begin(Step.MACHINE);
+    startMachine(ours, Acceleration.TCG);
+  }
+
+  private void machineEnded(int status) {
+    log.info("helper-ended", "name", "qemu", "status", status);
+    SessionState state = story.state();
+    if (state instanceof Draining(EndReason reason, _)) {
+      end = reason;
+    } else if (shutDownByGuest) {
+      end = EndReason.of(EndReason.Kind.GUEST_SHUTDOWN);
+    } else if (kvmInDoubt) {
+      goOnInSoftware("QEMU ended with status " + status);
+    } else {
+      end =
+          failed(
+              "the virtual machine ended unexpectedly (status "
+                  + status
+                  + ")"
+                  + HelperLog.lastLine(Objects.requireNonNull(machine).log())
+                      .map(": "::concat)
+                      .orElse(""));
+    }
+  }
+
+  private void controlLost(ConfinedProcess lost, String why) {
+    agenda.in(
+        CONTROL_LOST_LIMIT,
+        () -> {
+          if (lost == qemu && lost.isAlive()) {
+            end = failed("QEMU can no longer be controlled: " + why);
+          }
+        });
+  }
+
+  /// On QMP's reader thread. Only what the supervisor acts on passes: a guest can make QEMU tell
+  /// much else.
+  private void hear(QmpMessage.Event event) {
+    switch (event.name()) {
+      case "SHUTDOWN", "RESET", "STOP", "BLOCK_IO_ERROR" -> tell(new Happening.OfQemu(event));
+      default -> {}
+    }
+  }
+
+  private void ofQemu(QmpMessage.Event event) {
+    switch (event.name()) {
+      case "SHUTDOWN" -> shutDownByGuest = Boolean.TRUE.equals(event.data().get("guest"));
+      case "RESET" -> wasReset();
+      case "BLOCK_IO_ERROR" -> diskFailed(Boolean.TRUE.equals(event.data().get("nospace")));
+      default -> stopped();
+    }
+  }
+
+  private void wasReset() {
+    resets++;
+    log.info("reset", "count", resets);
+    if (resets > RESETS_LIMIT) {
+      end = failed("the guest has reset itself " + RESETS_LIMIT + " times");
+    } else {
+      boolean armed = Objects.requireNonNull(guestApi).rearm();
+      story.warn(
+          armed
+              ? "the guest was reset; its desktop comes back in a while"
+              : "the guest was reset once more; it cannot be set up again, start another session");
+    }
+  }
+
+  private void diskFailed(boolean noRoom) {
+    if (!noRoom) {
+      story.warn(
+          "the machine waits: its disk has reached the %d GiB that the configuration allows, or the"
+                  .formatted(settings.machine().overlayLimitGibibytes())
+              + " node's disk fails");
+    } else if (!waitsForRoom) {
+      waitsForRoom = true;
+      story.warn("the machine waits: the node's disk is full; it goes on when there is room again");
+      agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+    }
+  }
+
+  private void goOnWhenThereIsRoom() {
+    try {
+      if (Files.getFileStore(settings.runtime()).getUsableSpace() < ROOM_AGAIN_BYTES) {
+        agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+        return;
+      }
+      waitsForRoom = false;
+      command("cont");
+      story.warn("the machine goes on: the node's disk has room again");
+    } catch (IOException e) {
+      log.warn("no-answer", "command", "cont", "error", e);
+      agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+    }
+  }
+
+  /// KVM's internal error stops the machine without ending QEMU.
+  private void stopped() {
+    if (!kvmInDoubt) {
+      return;
+    }
+    try {
+      if ("internal-error".equals(command("query-status").get("status"))) {
+        goOnInSoftware("KVM reported an internal error");
+      }
+    } catch (IOException e) {
+      log.warn("no-answer", "command", "query-status", "error", e);
+    }
+  }
+
+  private Map<String, Object> command(String name) throws IOException {
+    QmpClient ours = qmp;
+    if (ours == null) {
+      throw new IOException("there is no machine");
+    }
+    return ours.execute(name, Map.of(), COMMAND_LIMIT);
+  }
+
+  // ---- guest
+
+  private void ofGuest(GuestEvent event) {
+    switch (event) {
+      case GuestEvent.Traded(GuestText agent) -> {
+        traded = true;
+        log.info("traded", "agent", agent);
+        if (step == Step.SYSTEM) {
+          done();
+          begin(Step.AGENT);
+        }
+      }
+      case GuestEvent.Progressed(GuestRequest.Progress.Code code, GuestText text) ->
+          progressed(code, text);
+      case GuestEvent.Ready _ -> {
+        log.info("guest-ready");
+        if (step == Step.AGENT) {
+          done();
+          begin(Step.DESKTOP);
+          Thread.ofVirtual().name("desktop").start(this::awaitDesktop);
+        }
+      }
+      case GuestEvent.Heartbeat _ -> {}
+    }
+  }
+
+  private void progressed(GuestRequest.Progress.Code code, GuestText text) {
+    if (progressTold++ == PROGRESS_LIMIT) {
+      log.warn("guest-silenced", "after", PROGRESS_LIMIT);
+    }
+    if (progressTold > PROGRESS_LIMIT && code != GuestRequest.Progress.Code.FAILED) {
+      return;
+    }
+    log.info("guest", "code", code.text(), "text", text);
+    switch (code) {
+      case STARTED, ACCOUNT, SHARE, RDP -> {
+        if (step == Step.AGENT) {
+          story.step(step, StepStatus.RUNNING, text.value());
+        }
+      }
+      case SHARE_FAILED -> story.warn(text.value());
+      case FAILED -> {
+        if (story.state() instanceof Booting) {
+          end = failed("the guest could not be set up: " + text);
+        } else {
+          story.warn(text.value());
+        }
+      }
+    }
+  }
+
+  private void awaitDesktop() {
+    while (!(story.state() instanceof Ended)) {
+      if (Desktop.answers(rdp())) {
+        tell(new Happening.DesktopAnswered());
+        return;
+      }
+      try {
+        Thread.sleep(DESKTOP_POLL);
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
+  }
+
+  private void desktopAnswered() {
+    if (step == Step.DESKTOP && story.state() instanceof Booting) {
+      done();
+      story.become(new Ready(clock.instant()));
+    }
+  }
+
+  // ---- end
+
+  private void planWalltime() {
+    story.walltimeEnd().ifPresent(at -> planWalltime(Duration.between(clock.instant(), at)));
+  }
+
+  /// The session is gone by the end of its walltime: the guest is asked to shut down before.
+  private void planWalltime(Duration left) {
+    Duration quarter = left.dividedBy(4);
+    Duration drain = settings.drainTimeout();
+    agenda.in(
+        left.minus(quarter.compareTo(drain) < 0 ? quarter : drain),
+        () -> drain(EndReason.of(EndReason.Kind.WALLTIME)));
+    List<Duration> notices =
+        WALLTIME_NOTICES.stream().filter(notice -> notice.compareTo(left) < 0).toList();
+    for (Duration notice : notices.isEmpty() ? List.of(left.dividedBy(2)) : notices) {
+      agenda.in(left.minus(notice), () -> giveNotice(notice));
+    }
+  }
+
+  private void giveNotice(Duration left) {
+    story.walltimeNotice(left);
+    GuestApi ours = guestApi;
+    if (ours != null) {
+      long minutes = left.toMinutes();
+      ours.announceWalltime(
+          left,
+          "this session ends in %s; save your work"
+              .formatted(
+                  minutes == 0
+                      ? left.toSeconds() + " seconds"
+                      : minutes == 1 ? "a minute" : minutes + " minutes"));
+    }
+  }
+
+  private void endAsked(EndReason reason) {
+    if (story.state() instanceof Draining) {
+      end = reason; // asked twice: at once
+    } else {
+      drain(reason);
+    }
+  }
+
+  private void drain(EndReason reason) {
+    Instant deadline = clock.instant().plus(settings.drainTimeout());
+    if (!story.become(new Draining(reason, deadline))) {
+      return;
+    }
+    if (!traded) {
+      end = reason; // nobody in there has anything to save
+      return;
+    }
+    agenda.in(settings.drainTimeout(), () -> end = reason);
+    try {
+      command("system_powerdown");
+    } catch (IOException e) {
+      log.warn("no-answer", "command", "system_powerdown", "error", e);
+      end = reason;
+    }
+  }
+
+  private void ended(ConfinedProcess helper, int status) {
+    if (helper == qemu) {
+      machineEnded(status);
+    } else if (helper == smbd) {
+      smbdEnded(status);
+    }
+  }
+
+  private void stopMachine() {
+    QmpClient connection = qmp;
+    ConfinedProcess process = qemu;
+    qmp = null;
+    qemu = null;
+    if (connection != null) {
+      connection.close();
+    }
+    if (process != null) {
+      process.close();
+    }
+  }
+
+  /// In the reverse order of making: whoever uses something goes before it.
+  private void takeDown() {
+    stopMachine();
+    GuestApi api = guestApi;
+    if (api != null) {
+      api.close();
+    }
+    ConfinedProcess server = smbd;
+    smbd = null;
+    if (server != null) {
+      server.terminate();
+      try {
+        var _ = server.waitFor(SMBD_END_LIMIT);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      server.close();
+    }
+  }
+
+  private void trimLogs() {
+    HelperLog.trim(Objects.requireNonNull(machine).log());
+    HelperLog.trim(Objects.requireNonNull(share).log());
+    agenda.in(LOG_TRIM, this::trimLogs);
+  }
+
+  // ---- mailbox
+
+  private void watch(String name, ConfinedProcess helper) {
+    log.info("helper-started", "name", name, "layers", helper.layers());
+    Thread.ofVirtual()
+        .name("watch-" + name)
+        .start(
+            () -> {
+              try {
+                tell(new Happening.HelperEnded(helper, helper.waitFor()));
+              } catch (InterruptedException e) {
+                return;
+              }
+            });
+  }
+
+  /// From any thread, also an event loop: it does not block. A mailbox of a thousand is full only
+  /// where somebody floods it, and then the flood is what is lost: all else is told at most a few
+  /// times in a session, by threads that wait.
+  private void tell(Happening happening) {
+    boolean taken =
+        switch (happening) {
+          case Happening.OfGuest _ -> mailbox.offer(happening);
+          case Happening.EndAsked _,
+              Happening.OfQemu _,
+              Happening.HelperEnded _,
+              Happening.ControlLost _,
+              Happening.DesktopAnswered _ ->
+              put(happening);
+        };
+    if (!taken) {
+      log.warn("mailbox-full", "lost", happening.getClass().getSimpleName());
+    }
+  }
+
+  private boolean put(Happening happening) {
+    try {
+      mailbox.put(happening);
+      return true;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+package org.casement.supervisor;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.ZoneId;
+import java.util.List;
+import org.casement.isolation.Layers;
+
+/// What one session is to be: the configuration, in the supervisor's terms.
+///
+/// @param runtime the session's runtime directory, which exists
+/// @param closed real paths of directories that no share may show: the session homes, the runtime
+///   directory
+public record SupervisorSettings(
+    Path runtime,
+    List<Path> closed,
+    Path goldenImage,
+    Machine machine,
+    Shares shares,
+    Helpers helpers,
+    Duration bootTimeout,
+    Duration drainTimeout,
+    ZoneId timezone) {
+
+  public SupervisorSettings {
+    closed = List.copyOf(closed);
+  }
+
+  /// @param qemuFiles what QEMU needs to see beside its program and the system's libraries
+  /// @param memoryMebibytes 0 takes the golden image's figure; so does `cpus`
+  /// @param user the account in the guest
+  /// @param testPort a root shell of the demo guest, for tests
+  public record Machine(
+      Path qemu,
+      Path qemuImg,
+      List<Path> qemuFiles,
+      int memoryMebibytes,
+      int cpus,
+      int overlayLimitGibibytes,
+      boolean onlyTcg,
+      String user,
+      boolean testPort) {
+    public Machine {
+      qemuFiles = qemuFiles.stream().filter(Files::exists).toList(); // see the example configuration
+    }
+  }
+
+  /// @param hidden names that no share shows, beside all that start with a dot
+  public record Shares(List<Share> list, List<String> hidden, Path smbd) {
+    public Shares {
+      list = List.copyOf(list);
+      hidden = List.copyOf(hidden);
+    }
+  }
+
+  /// How helpers are confined.
+  public record Helpers(Path bwrap, Layers.Use landlock) {}
+}
