@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.supervisor;
+
+import org.jspecify.annotations.NullMarked;
