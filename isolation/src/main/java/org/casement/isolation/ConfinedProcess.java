@@ -5,9 +5,11 @@ import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -203,6 +205,11 @@ public final class ConfinedProcess implements AutoCloseable {
   /// Waits for the end: the helper's exit status, or 128 + the signal that ended it.
   public int waitFor() throws InterruptedException {
     return bwrap.waitFor();
+  }
+
+  /// [#waitFor()], or empty if it still runs after `limit`.
+  public OptionalInt waitFor(Duration limit) throws InterruptedException {
+    return bwrap.waitFor(limit) ? OptionalInt.of(bwrap.exitValue()) : OptionalInt.empty();
   }
 
   /// SIGTERM to the helper itself, not to bwrap. It is PID 1 of its namespace, so a program without

@@ -9,6 +9,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -148,6 +149,10 @@ class ConfinedProcessTest {
   void theStatusComesThrough() throws Exception {
     try (ConfinedProcess process = start(busybox("exit 3").build(), Options.DEFAULT)) {
       assertThat(process.waitFor()).isEqualTo(3);
+      assertThat(process.waitFor(Duration.ofSeconds(20))).hasValue(3);
+    }
+    try (ConfinedProcess process = start(busybox("sleep 60; true").build(), Options.DEFAULT)) {
+      assertThat(process.waitFor(Duration.ofMillis(1))).isEmpty();
     }
   }
 

@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.qmp;
+
+import org.jspecify.annotations.NullMarked;
