@@ -19,7 +19,8 @@ import picocli.CommandLine.Command;
       LinkCommand.class,
       StatusCommand.class,
       StopCommand.class,
-      ConfigCommand.class
+      ConfigCommand.class,
+      TrainCommand.class
     },
     footerHeading = "%nEXIT STATUS%n",
     footer = {
@@ -36,7 +37,7 @@ public final class Main {
   static final int FAILED = 70;
   static final int CONFIGURATION = 78;
 
-  private Main() {}
+  Main() {}
 
   public static void main(String[] arguments) {
     if (arguments.length > 0) {

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.net.Inet6Address;
 import java.net.InetAddress;
+import java.net.URI;
 import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,6 +25,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.casement.console.ConsoleConnector;
 import org.casement.isolation.InheritedListener;
 import org.casement.isolation.InheritedListeners;
@@ -81,18 +84,30 @@ final class SessionProgram {
 
   private final Arguments arguments;
   private final Map<String, String> environment;
+  private final List<InheritedListener> listeners;
+  private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
   private final InstantSource clock = InstantSource.system();
 
-  SessionProgram(Arguments arguments, Map<String, String> environment) {
+  /// @param listeners in the contract's order, those that the configuration switches on
+  /// @param listening told the first links, once the connectors listen
+  SessionProgram(
+      Arguments arguments,
+      Map<String, String> environment,
+      List<InheritedListener> listeners,
+      Consumer<List<URI>> listening) {
     this.arguments = arguments;
     this.environment = environment;
+    this.listeners = List.copyOf(listeners);
+    this.listening = listening;
   }
 
   static int main(List<String> line) {
     try {
       ProcessHardening.nonDumpable();
-      return new SessionProgram(Arguments.parse(line), System.getenv()).run();
+      Map<String, String> environment = System.getenv();
+      List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
+      return new SessionProgram(Arguments.parse(line), environment, listeners, _ -> {}).run();
     } catch (ConfigurationException e) {
       System.err.println("casement: " + e.getMessage());
       return Main.CONFIGURATION;
@@ -109,7 +124,6 @@ final class SessionProgram {
   int run() throws IOException, ConfigurationException {
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
         PrintStream logFile = openLog()) {
-      List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
       Configuration configuration = Configuration.read(arguments.config(), environment);
       EventLog log = new EventLog(logFile, clock);
       SessionStory story =
@@ -129,14 +143,13 @@ final class SessionProgram {
         story.follow(announcer);
         Supervisor supervisor =
             new Supervisor(settings(configuration), story, loops, log, random, clock);
-        return live(configuration, listeners, story, supervisor, loops, log);
+        return live(configuration, story, supervisor, loops, log);
       }
     }
   }
 
   private int live(
       Configuration configuration,
-      List<InheritedListener> listeners,
       SessionStory story,
       Supervisor supervisor,
       EventLoops loops,
@@ -254,14 +267,17 @@ final class SessionProgram {
   /// Prints the first links and leaves the desktop's in the session home.
   private void announce(Door door, Map<String, String> addresses) throws IOException {
     System.out.println("session " + arguments.id());
+    List<URI> links = new ArrayList<>();
     for (Map.Entry<String, String> address : addresses.entrySet()) {
       String link = link(address.getValue(), door, Optional.empty());
+      links.add(URI.create(link));
       System.out.println((address.getKey().equals("web") ? "link " : "console ") + link);
       if (address.getKey().equals("web")) {
         SessionHome.writePrivately(arguments.home().resolve("link"), link + "\n");
       }
     }
     System.out.flush();
+    listening.accept(links);
   }
 
   private static String link(String address, Door door, Optional<Duration> validity) {

@@ -207,6 +207,16 @@ public final class Listener implements AutoCloseable {
     return descriptor;
   }
 
+  /// Hands the socket over to a server in this very process, unsealed: for rehearsals and
+  /// benchmarks. It is the server's from now on.
+  public synchronized InheritedListener handOver() {
+    if (closed) {
+      throw new IllegalStateException("the listener is closed or handed over already");
+    }
+    closed = true;
+    return new InheritedListener(descriptor, port);
+  }
+
   /// Gives up this process's copy. The port stays taken while the session has its own.
   @Override
   public synchronized void close() {

@@ -6,6 +6,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -17,12 +19,14 @@ import org.casement.isolation.NetworkRules;
 import org.casement.protocol.qmp.QmpMessage;
 import org.casement.session.Secret;
 import org.casement.session.SessionException;
+import org.jspecify.annotations.Nullable;
 
 /// The virtual machine's files and its QEMU process. Inside the confinement QEMU sees its program,
 /// the golden image's files, the overlay, and a directory for its sockets.
 ///
 /// The guest's network is QEMU's own ("user", libslirp), without IPv6: what the guest calls
 /// 169.254.100.2 is 127.0.0.1 of the sealed namespace, where only what the guest may reach listens.
+/// Used by the supervisor's thread only.
 final class Machine {
   /// What the guest calls the session (contracts/guest-api.md).
   static final String HOST_ALIAS = "169.254.100.2";
@@ -37,9 +41,16 @@ final class Machine {
   private static final int QEMU_IMG_LIMIT_SECONDS = 60;
   private static final Duration START_POLL = Duration.ofMillis(5);
 
+  /// QEMU answers on QMP 0.25 s after its start; a node that needs so long does not work.
+  private static final Duration CONTROL_LIMIT = Duration.ofSeconds(30);
+
+  private static final Duration COMMAND_LIMIT = Duration.ofSeconds(5);
+
   private final Path directory;
   private final SupervisorSettings settings;
   private final GoldenImage image;
+  private @Nullable ConfinedProcess qemu;
+  private @Nullable QmpClient qmp;
 
   /// @param directory in the runtime directory; made by [#prepare]
   Machine(Path directory, SupervisorSettings settings, GoldenImage image) {
@@ -109,7 +120,8 @@ final class Machine {
     }
   }
 
-  /// Starts QEMU. `token` is the only secret it gets; it lies in a file until QEMU has read it.
+  /// Starts QEMU; [#awaitControl] says when it answers. `token` is the only secret it gets; it lies
+  /// in a file until QEMU has read it.
   ConfinedProcess start(Acceleration acceleration, Secret token) throws IOException {
     Files.deleteIfExists(bootToken());
     PrivateFiles.write(bootToken(), "casement:1:" + token.base64url());
@@ -117,40 +129,66 @@ final class Machine {
       Files.deleteIfExists(sockets().resolve(socket));
     }
     // RLIMIT_FSIZE: the overlay is the only file that QEMU makes grow. It ignores SIGXFSZ.
-    OptionalLong limit =
-        OptionalLong.of(settings.machine().overlayLimitGibibytes() * GIBIBYTE);
-    return ConfinedProcess.start(
-        "qemu",
-        settings.helpers().bwrap(),
-        confinement(acceleration),
-        new NetworkRules(Set.of(ShareServer.PORT, GUEST_API_PORT), Set.of(RDP_PORT)),
-        log(),
-        new ConfinedProcess.Options(
-            Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit));
+    OptionalLong limit = OptionalLong.of(settings.machine().overlayLimitGibibytes() * GIBIBYTE);
+    ConfinedProcess started =
+        ConfinedProcess.start(
+            "qemu",
+            settings.helpers().bwrap(),
+            confinement(acceleration),
+            new NetworkRules(Set.of(ShareServer.PORT, GUEST_API_PORT), Set.of(RDP_PORT)),
+            log(),
+            new ConfinedProcess.Options(
+                Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit));
+    qemu = started;
+    return started;
   }
 
-  /// Waits until `qemu` answers on QMP.
+  /// Waits until QEMU answers on QMP.
   ///
+  /// @param closed told once why QEMU is out of reach, if not by [#stop]
   /// @throws SessionException in QEMU's own words, if it ended instead
-  QmpClient connect(
-      ConfinedProcess qemu,
-      Duration timeout,
-      Consumer<QmpMessage.Event> events,
-      Consumer<String> closed)
+  void awaitControl(Consumer<QmpMessage.Event> events, Consumer<String> closed)
       throws IOException, SessionException, InterruptedException {
-    long deadline = System.nanoTime() + timeout.toNanos();
+    ConfinedProcess started = Objects.requireNonNull(qemu);
+    long deadline = System.nanoTime() + CONTROL_LIMIT.toNanos();
     Path socket = sockets().resolve("qmp");
     while (!Files.exists(socket) && System.nanoTime() < deadline) {
-      if (!qemu.isAlive()) {
+      if (!started.isAlive()) {
         throw new SessionException(
             "QEMU did not start: "
-                + HelperLog.lastLine(log()).orElse("it ended with status " + qemu.waitFor()));
+                + HelperLog.lastLine(log()).orElse("it ended with status " + started.waitFor()));
       }
       Thread.sleep(START_POLL);
     }
-    QmpClient qmp = QmpClient.connect(socket, timeout, events, closed);
+    qmp = QmpClient.connect(socket, CONTROL_LIMIT, events, closed);
     Files.deleteIfExists(bootToken()); // QEMU read it when it started
-    return qmp;
+  }
+
+  /// QEMU's answer to a command without arguments.
+  Map<String, Object> command(String name) throws IOException {
+    QmpClient connection = qmp;
+    if (connection == null) {
+      throw new IOException("there is no machine");
+    }
+    return connection.execute(name, Map.of(), COMMAND_LIMIT);
+  }
+
+  boolean isRunBy(ConfinedProcess helper) {
+    return helper == qemu;
+  }
+
+  /// Kills QEMU, if it runs.
+  void stop() {
+    QmpClient connection = qmp;
+    ConfinedProcess process = qemu;
+    qmp = null;
+    qemu = null;
+    if (connection != null) {
+      connection.close();
+    }
+    if (process != null) {
+      process.close();
+    }
   }
 
   private Confinement confinement(Acceleration acceleration) {

@@ -21,6 +21,7 @@ import org.casement.isolation.NetworkRules;
 import org.casement.protocol.Md4;
 import org.casement.session.Secret;
 import org.casement.session.SessionException;
+import org.jspecify.annotations.Nullable;
 
 /// smbd for one session (smb.conf(5)): an account of its own with a random password, the listed
 /// shares, and a mount namespace in which nothing else exists. That is also what makes symlinks
@@ -37,9 +38,20 @@ final class ShareServer {
 
   private static final Path SAMBA_DATA = Path.of("/usr/share/samba");
 
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(250);
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
+
+  /// An smbd that has lived so long is given the first pause again.
+  private static final Duration SOUND = Duration.ofMinutes(1);
+
+  private static final Duration END_LIMIT = Duration.ofSeconds(2);
+
   private final Path directory;
   private final SupervisorSettings settings;
   private final Umask umask;
+  private @Nullable ConfinedProcess smbd;
+  private long startedNanos;
+  private Duration pause = FIRST_PAUSE;
 
   /// @param directory in the runtime directory; made here
   ShareServer(Path directory, SupervisorSettings settings, Umask umask) {
@@ -97,7 +109,8 @@ final class ShareServer {
         "--foreground",
         "--debug-stdout",
         "--debuglevel=1");
-    return ConfinedProcess.start(
+    ConfinedProcess started =
+        ConfinedProcess.start(
         "smbd",
         settings.helpers().bwrap(),
         builder.build(),
@@ -105,6 +118,40 @@ final class ShareServer {
         log(),
         new ConfinedProcess.Options(
             Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
+    smbd = started;
+    startedNanos = System.nanoTime();
+    return started;
+  }
+
+  boolean isServedBy(ConfinedProcess helper) {
+    return helper == smbd;
+  }
+
+  /// How long to wait before the next start, after an end nobody asked for: longer each time.
+  Duration nextPause() {
+    if (System.nanoTime() - startedNanos > SOUND.toNanos()) {
+      pause = FIRST_PAUSE;
+    }
+    Duration now = pause;
+    Duration twice = pause.multipliedBy(2);
+    pause = twice.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : twice;
+    return now;
+  }
+
+  /// Ends smbd, if it runs, and lets it write what it has not written yet.
+  void stop() {
+    ConfinedProcess process = smbd;
+    smbd = null;
+    if (process == null) {
+      return;
+    }
+    process.terminate();
+    try {
+      var _ = process.waitFor(END_LIMIT);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    process.close();
   }
 
   /// Where a share lies: at its path, and at its real path for symlinks that were made by that name.

@@ -45,19 +45,10 @@ import org.jspecify.annotations.Nullable;
 /// whatever happens elsewhere (guest, QEMU, smbd, page, command, signal) is put into a mailbox that
 /// this thread empties.
 public final class Supervisor {
-  /// The user hears of the walltime's end this long before.
-  private static final List<Duration> WALLTIME_NOTICES =
-      List.of(Duration.ofMinutes(10), Duration.ofMinutes(5), Duration.ofMinutes(1));
-
   /// A KVM that cannot run a real guest shows it in the guest's first instructions: seconds.
   private static final Duration KVM_DOUBT = Duration.ofSeconds(30);
 
   private static final Duration KVM_POLL = Duration.ofSeconds(1);
-
-  /// QEMU answers on QMP 0.25 s after its start; a node that needs so long does not work.
-  private static final Duration QMP_LIMIT = Duration.ofSeconds(30);
-
-  private static final Duration COMMAND_LIMIT = Duration.ofSeconds(5);
 
   /// A QEMU that ends closes its control socket some milliseconds before.
   private static final Duration CONTROL_LOST_LIMIT = Duration.ofSeconds(5);
@@ -68,10 +59,6 @@ public final class Supervisor {
   private static final Duration ROOM_POLL = Duration.ofSeconds(2);
   private static final Duration LOG_TRIM = Duration.ofSeconds(30);
   private static final Duration DESKTOP_POLL = Duration.ofMillis(100);
-  private static final Duration SMBD_FIRST_PAUSE = Duration.ofMillis(250);
-  private static final Duration SMBD_LONGEST_PAUSE = Duration.ofSeconds(10);
-  private static final Duration SMBD_SOUND = Duration.ofMinutes(1);
-  private static final Duration SMBD_END_LIMIT = Duration.ofSeconds(2);
   private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
   private static final int MAILBOX_LIMIT = 1000;
 
@@ -97,11 +84,7 @@ public final class Supervisor {
   private @Nullable EndReason end;
   private @Nullable GuestApi guestApi;
   private @Nullable ShareServer share;
-  private @Nullable ConfinedProcess smbd;
-  private Duration smbdPause = SMBD_FIRST_PAUSE;
   private @Nullable Machine machine;
-  private @Nullable ConfinedProcess qemu;
-  private @Nullable QmpClient qmp;
   private boolean kvmInDoubt;
   private boolean traded;
   private boolean shutDownByGuest;
@@ -297,35 +280,24 @@ public final class Supervisor {
 
   private ConfinedProcess startSmbd(ShareServer ours) throws IOException {
     ConfinedProcess started = ours.start();
-    smbd = started;
     watch("smbd", started);
-    agenda.in(
-        SMBD_SOUND,
-        () -> {
-          if (started == smbd && started.isAlive()) {
-            smbdPause = SMBD_FIRST_PAUSE;
-          }
-        });
     return started;
   }
 
-  private void smbdEnded(int status) {
-    if (smbdPause.equals(SMBD_FIRST_PAUSE)) {
-      story.warn("the file share stopped and is started again; your files are safe");
-    }
-    log.warn("helper-ended", "name", "smbd", "status", status, "pause", smbdPause.toMillis());
-    agenda.in(smbdPause, this::restartSmbd);
-    Duration twice = smbdPause.multipliedBy(2);
-    smbdPause = twice.compareTo(SMBD_LONGEST_PAUSE) > 0 ? SMBD_LONGEST_PAUSE : twice;
+  private void smbdEnded(ShareServer ours, int status) {
+    Duration pause = ours.nextPause();
+    log.warn("helper-ended", "name", "smbd", "status", status, "pause", pause.toMillis() + "ms");
+    story.warn("the file share stopped and is started again; files that were saved are safe");
+    agenda.in(pause, () -> restartSmbd(ours));
   }
 
-  private void restartSmbd() {
+  private void restartSmbd(ShareServer ours) {
     try {
-      startSmbd(Objects.requireNonNull(share));
+      startSmbd(ours);
       log.info("helper-restarted", "name", "smbd");
     } catch (IOException e) {
       log.warn("helper-failed", "name", "smbd", "error", e);
-      agenda.in(SMBD_LONGEST_PAUSE, this::restartSmbd);
+      agenda.in(ours.nextPause(), () -> restartSmbd(ours));
     }
   }
 
@@ -395,15 +367,9 @@ public final class Supervisor {
     acceleration = chosen;
     kvmInDoubt = chosen == Acceleration.KVM;
     ConfinedProcess started = ours.start(chosen, secrets.bootToken());
-    qemu = started;
     watch("qemu", started);
     try {
-      qmp =
-          ours.connect(
-              started,
-              QMP_LIMIT,
-              this::hear,
-              why -> tell(new Happening.ControlLost(started, why)));
+      ours.awaitControl(this::hear, why -> tell(new Happening.ControlLost(started, why)));
     } catch (SessionException e) {
       if (!kvmInDoubt) {
         throw e;
@@ -447,7 +413,7 @@ public final class Supervisor {
     kvmInDoubt = false;
     log.warn("acceleration", "using", Acceleration.TCG.code(), "why", why);
     story.warn("KVM does not work on this node, the machine runs in software and is slow: " + why);
-    stopMachine();
+    ours.stop();
     ours.makeOverlay();
     if (!Objects.requireNonNull(guestApi).rearm()) {
       throw new SessionException("the guest was reset too often to be set up again");
@@ -481,7 +447,7 @@ public final class Supervisor {
     agenda.in(
         CONTROL_LOST_LIMIT,
         () -> {
-          if (lost == qemu && lost.isAlive()) {
+          if (Objects.requireNonNull(machine).isRunBy(lost) && lost.isAlive()) {
             end = failed("QEMU can no longer be controlled: " + why);
           }
         });
@@ -562,11 +528,7 @@ public final class Supervisor {
   }
 
   private Map<String, Object> command(String name) throws IOException {
-    QmpClient ours = qmp;
-    if (ours == null) {
-      throw new IOException("there is no machine");
-    }
-    return ours.execute(name, Map.of(), COMMAND_LIMIT);
+    return Objects.requireNonNull(machine).command(name);
   }
 
   // ---- guest
@@ -644,20 +606,15 @@ public final class Supervisor {
   // ---- end
 
   private void planWalltime() {
-    story.walltimeEnd().ifPresent(at -> planWalltime(Duration.between(clock.instant(), at)));
-  }
-
-  /// The session is gone by the end of its walltime: the guest is asked to shut down before.
-  private void planWalltime(Duration left) {
-    Duration quarter = left.dividedBy(4);
-    Duration drain = settings.drainTimeout();
-    agenda.in(
-        left.minus(quarter.compareTo(drain) < 0 ? quarter : drain),
-        () -> drain(EndReason.of(EndReason.Kind.WALLTIME)));
-    List<Duration> notices =
-        WALLTIME_NOTICES.stream().filter(notice -> notice.compareTo(left) < 0).toList();
-    for (Duration notice : notices.isEmpty() ? List.of(left.dividedBy(2)) : notices) {
-      agenda.in(left.minus(notice), () -> giveNotice(notice));
+    if (story.walltimeEnd().isEmpty()) {
+      return;
+    }
+    Walltime plan =
+        Walltime.of(
+            Duration.between(clock.instant(), story.walltimeEnd().get()), settings.drainTimeout());
+    agenda.in(plan.drain(), () -> drain(EndReason.of(EndReason.Kind.WALLTIME)));
+    for (Duration before : plan.notices()) {
+      agenda.in(plan.left().minus(before), () -> giveNotice(before));
     }
   }
 
@@ -665,14 +622,7 @@ public final class Supervisor {
     story.walltimeNotice(left);
     GuestApi ours = guestApi;
     if (ours != null) {
-      long minutes = left.toMinutes();
-      ours.announceWalltime(
-          left,
-          "this session ends in %s; save your work"
-              .formatted(
-                  minutes == 0
-                      ? left.toSeconds() + " seconds"
-                      : minutes == 1 ? "a minute" : minutes + " minutes"));
+      ours.announceWalltime(left, Walltime.notice(left));
     }
   }
 
@@ -703,43 +653,28 @@ public final class Supervisor {
   }
 
   private void ended(ConfinedProcess helper, int status) {
-    if (helper == qemu) {
+    Machine ours = machine;
+    ShareServer server = share;
+    if (ours != null && ours.isRunBy(helper)) {
       machineEnded(status);
-    } else if (helper == smbd) {
-      smbdEnded(status);
-    }
-  }
-
-  private void stopMachine() {
-    QmpClient connection = qmp;
-    ConfinedProcess process = qemu;
-    qmp = null;
-    qemu = null;
-    if (connection != null) {
-      connection.close();
-    }
-    if (process != null) {
-      process.close();
+    } else if (server != null && server.isServedBy(helper)) {
+      smbdEnded(server, status);
     }
   }
 
   /// In the reverse order of making: whoever uses something goes before it.
   private void takeDown() {
-    stopMachine();
+    Machine ours = machine;
+    if (ours != null) {
+      ours.stop();
+    }
     GuestApi api = guestApi;
     if (api != null) {
       api.close();
     }
-    ConfinedProcess server = smbd;
-    smbd = null;
+    ShareServer server = share;
     if (server != null) {
-      server.terminate();
-      try {
-        var _ = server.waitFor(SMBD_END_LIMIT);
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-      }
-      server.close();
+      server.stop();
     }
   }
 

@@ -27,6 +27,8 @@ public record SupervisorSettings(
     closed = List.copyOf(closed);
   }
 
+  /// The virtual machine.
+  ///
   /// @param qemuFiles what QEMU needs to see beside its program and the system's libraries
   /// @param memoryMebibytes 0 takes the golden image's figure; so does `cpus`
   /// @param user the account in the guest
@@ -46,6 +48,8 @@ public record SupervisorSettings(
     }
   }
 
+  /// What the guest sees of the user's files.
+  ///
   /// @param hidden names that no share shows, beside all that start with a dot
   public record Shares(List<Share> list, List<String> hidden, Path smbd) {
     public Shares {
