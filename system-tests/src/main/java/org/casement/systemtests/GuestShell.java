@@ -104,6 +104,15 @@ public final class GuestShell implements AutoCloseable {
         });
   }
 
+  /// Waits until the guest has mounted the share `name`: it may be ready before.
+  public void awaitShare(String name) {
+    Await.until(
+        "the share " + name + " is mounted in the guest",
+        LIMIT,
+        () -> run("grep -q ' /home/user/" + name + " cifs ' /proc/mounts").status() == 0,
+        () -> run("cat /proc/mounts; dmesg | tail").out());
+  }
+
   /// Says `command` and does not wait: for what ends the guest that would answer.
   public void post(String command) {
     write(command + "\n");

@@ -93,13 +93,13 @@ public final class Session implements AutoCloseable {
   }
 
   /// What `user` holds before their session, less what a session is meant to leave: its log, the
-  /// directories above it, the share.
+  /// directories above it, the share and what is in it.
   public static Leaks leaks(TestUser user, Path... directories) {
     String home = Pattern.quote(user.home().toString());
     return Leaks.watch(user, directories)
         .exceptFor(
             home
-                + "/(casement|\\.config(/casement(/casement\\.toml)?)?"
+                + "/(casement(/.*)?|\\.config(/casement(/casement\\.toml)?)?"
                 + "|\\.local(/state(/casement(/sessions(/[a-z0-9-]+(/log)?)?)?)?)?)");
   }
 
@@ -122,7 +122,8 @@ public final class Session implements AutoCloseable {
   }
 
   private static void follow(BufferedReader reader, List<String> lines) {
-    Thread.ofVirtual()
+    Thread.ofPlatform() // see Command
+        .daemon()
         .start(
             () -> {
               try (reader) {

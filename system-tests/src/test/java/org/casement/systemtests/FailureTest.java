@@ -76,10 +76,7 @@ final class FailureTest {
             user, Settings.standard().withTestPort().with("session", "runtime_parent", disk));
     guest = session.guestShell();
     session.awaitReady();
-    Await.until(
-        "the share is mounted",
-        SHARE_LIMIT,
-        () -> guest.run("mountpoint /home/user/home").status() == 0);
+    guest.awaitShare("home");
   }
 
   @AfterAll
@@ -166,12 +163,12 @@ final class FailureTest {
         switch (victim) {
           case QEMU -> {
             assertThat(end.status()).isEqualTo(70);
-            assertThat(end.err()).contains("casement: ", "QEMU");
+            assertThat(end.err()).contains("casement: the session failed: the virtual machine ended");
             assertThat(doomed.log()).contains("event=helper-ended name=qemu");
           }
           case SUPERVISOR, UNSHARE -> {
             assertThat(end.status()).isEqualTo(70);
-            assertThat(end.err()).contains("casement: ");
+            assertThat(end.err()).contains("casement: the session was killed");
           }
           case OUTER -> {
             assertThat(end.status()).isEqualTo(128 + 9);

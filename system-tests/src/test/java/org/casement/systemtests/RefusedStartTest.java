@@ -78,22 +78,30 @@ final class RefusedStartTest {
     }
   }
 
-  /// What can be wrong with a golden image.
+  /// What can be wrong with a golden image, and two words of what is said then.
   enum Spoilt {
-    DISK_MISSING,
-    DISK_UNREADABLE,
-    DISK_EMPTY,
+    DISK_MISSING("has no ", "disk.qcow2"),
+    DISK_UNREADABLE("disk.qcow2", "not readable"),
+    DISK_EMPTY("disk.qcow2", "it has 0 bytes"),
     /// QEMU itself would start, and the guest meet the end of its disk some day.
-    DISK_SHORT_OF_ONE_BYTE,
-    KERNEL_MISSING,
-    MANIFEST_MISSING,
-    MANIFEST_UNREADABLE,
-    MANIFEST_EMPTY,
-    MANIFEST_NO_JSON,
-    MANIFEST_WITHOUT_DISK,
-    MANIFEST_OF_ANOTHER_FORMAT,
-    MANIFEST_LEADS_ELSEWHERE,
-    MANIFEST_OF_HUGE_MEMORY;
+    DISK_SHORT_OF_ONE_BYTE("disk.qcow2", "bytes, its manifest says"),
+    KERNEL_MISSING("has no ", "vmlinuz"),
+    MANIFEST_MISSING("has no ", "manifest.json"),
+    MANIFEST_UNREADABLE("manifest.json", "not readable"),
+    MANIFEST_EMPTY("manifest.json", "is not a manifest"),
+    MANIFEST_NO_JSON("manifest.json", "is not a manifest"),
+    MANIFEST_WITHOUT_DISK("manifest.json", "disk is not a string"),
+    MANIFEST_OF_ANOTHER_FORMAT("manifest.json", "format is not 1"),
+    MANIFEST_LEADS_ELSEWHERE("manifest.json", "kernel is not a plain file name"),
+    MANIFEST_OF_HUGE_MEMORY("manifest.json", "memoryMiB is not a number from");
+
+    private final String first;
+    private final String second;
+
+    Spoilt(String first, String second) {
+      this.first = first;
+      this.second = second;
+    }
 
     private void spoil() {
       String disk = image.resolve("disk.qcow2").toString();
@@ -142,7 +150,12 @@ final class RefusedStartTest {
   void aSpoiltGoldenImage(Spoilt spoilt) throws IOException {
     restoreImage();
     spoilt.spoil();
-    assertRefused(settings().with("golden", "image", image), MISSING, image.toString());
+    assertRefused(
+        settings().with("golden", "image", image),
+        MISSING,
+        image.toString(),
+        spoilt.first,
+        spoilt.second);
   }
 
   @Test
