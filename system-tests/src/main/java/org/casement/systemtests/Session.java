@@ -105,7 +105,8 @@ public final class Session implements AutoCloseable {
   }
 
   private static void follow(BufferedReader reader, List<String> lines) {
-    Thread.ofVirtual()
+    Thread.ofPlatform() // see Command
+        .daemon()
         .start(
             () -> {
               try (reader) {

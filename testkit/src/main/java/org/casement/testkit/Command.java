@@ -67,7 +67,10 @@ public final class Command {
 
   private static CompletableFuture<String> read(InputStream in) {
     CompletableFuture<String> text = new CompletableFuture<>();
-    Thread.ofVirtual()
+    // A platform thread: reading a pipe holds on to a virtual thread's carrier, of which a machine
+    // with two processors has two.
+    Thread.ofPlatform()
+        .daemon()
         .start(
             () -> {
               try (in) {
