@@ -21,25 +21,25 @@ final class Announcer implements Consumer<SessionEvent>, AutoCloseable {
   @Override
   public void accept(SessionEvent event) {
     switch (event) {
-      case SessionEvent.StateChanged(_, SessionState state) -> {
-        switch (state) {
-          case SessionState.Ready _ -> say("the desktop is ready");
-          case SessionState.Draining(var reason, _) -> say("ending: " + reason.text());
-          case SessionState.Ended(var reason) -> say(reason.text());
-          case SessionState.Preparing _, SessionState.Booting _ -> {}
-        }
-      }
+      case SessionEvent.StateChanged changed -> state(changed.state());
       case SessionEvent.StepChanged step -> {
         if (step.status() == StepStatus.DONE) {
-          say(
-              "%5.1f s  %s"
-                  .formatted(step.sinceStart().toMillis() / 1000.0, step.step().text())
-                  .transform(line -> String.format(Locale.ROOT, "%s", line)));
+          double seconds = step.sinceStart().toMillis() / 1000.0;
+          say(String.format(Locale.ROOT, "%5.1f s  %s", seconds, step.step().text()));
         }
       }
       case SessionEvent.Warning warning -> say(warning.text());
       case SessionEvent.WalltimeNotice notice ->
           say("this session ends in " + notice.left().toSeconds() + " s");
+    }
+  }
+
+  private void state(SessionState state) {
+    switch (state) {
+      case SessionState.Ready _ -> say("the desktop is ready");
+      case SessionState.Draining draining -> say("ending: " + draining.reason().text());
+      case SessionState.Ended ended -> say(ended.reason().text());
+      case SessionState.Preparing _, SessionState.Booting _ -> {}
     }
   }
 

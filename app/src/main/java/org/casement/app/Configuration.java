@@ -203,10 +203,7 @@ record Configuration(
       throw section.wrong("hidden", "lists names of files or directories, without slashes");
     }
     Shares shares =
-        new Shares(
-            List.copyOf(list),
-            hidden,
-            section.absolutePath("smbd", "/usr/sbin/smbd"));
+        new Shares(List.copyOf(list), hidden, section.absolutePath("smbd", "/usr/sbin/smbd"));
     section.end();
     return shares;
   }

@@ -191,7 +191,8 @@ final class SessionProgram {
           ControlSocket.open(
               arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
       announce(door, addresses);
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> signalled(supervisor, ended), "signal"));
+      Runtime.getRuntime()
+          .addShutdownHook(new Thread(() -> signalled(supervisor, ended), "signal"));
       reason = supervisor.live();
     } finally {
       while (!open.isEmpty()) {
@@ -240,8 +241,7 @@ final class SessionProgram {
   private SupervisorSettings settings(Configuration configuration) throws IOException {
     return new SupervisorSettings(
         arguments.runtime().toRealPath(),
-        List.of(
-            configuration.session().home().toRealPath(), arguments.runtime().toRealPath()),
+        List.of(configuration.session().home().toRealPath(), arguments.runtime().toRealPath()),
         configuration.goldenImage(),
         new SupervisorSettings.Machine(
             configuration.machine().qemu(),

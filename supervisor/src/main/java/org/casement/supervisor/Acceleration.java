@@ -6,8 +6,9 @@ import java.util.Locale;
 enum Acceleration {
   /// By the processor itself.
   KVM("kvm", "host"),
-  /// In software. Nehalem: the newest model whose instructions TCG translates without a detour.
-  TCG("tcg,thread=multi", "Nehalem");
+  /// In software. Nehalem: the newest model whose instructions TCG translates without a detour. The
+  /// translated code gets 128 MiB; QEMU itself would take up to 1 GiB.
+  TCG("tcg,thread=multi,tb-size=128", "Nehalem");
 
   private final String option;
   private final String cpu;

@@ -7,8 +7,8 @@ import java.time.Duration;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.rdp.X224;
 
-/// Whether the guest's RDP server is there. QEMU's forward accepts a connection even while the guest
-/// is stopped, so only an answer to an X.224 connection request (MS-RDPBCGR 2.2.1.1) counts.
+/// Whether the guest's RDP server is there. QEMU's forward accepts a connection even while the
+/// guest is stopped, so only an answer to an X.224 connection request (MS-RDPBCGR 2.2.1.1) counts.
 final class Desktop {
   private static final Duration CONNECT_LIMIT = Duration.ofSeconds(2);
   private static final Duration ANSWER_LIMIT = Duration.ofSeconds(5);

@@ -1,6 +1,7 @@
 package org.casement.supervisor;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +29,9 @@ import org.jspecify.annotations.Nullable;
 /// 169.254.100.2 is 127.0.0.1 of the sealed namespace, where only what the guest may reach listens.
 /// Used by the supervisor's thread only.
 final class Machine {
+  /// What the guest's network and only that uses of the namespace.
+  static final InetAddress LOOPBACK = InetAddress.ofLiteral("127.0.0.1");
+
   /// What the guest calls the session (contracts/guest-api.md).
   static final String HOST_ALIAS = "169.254.100.2";
 
@@ -280,8 +284,7 @@ final class Machine {
     line.addAll(List.of("-qmp", "unix:/sockets/qmp,server=on,wait=off"));
     line.addAll(
         List.of(
-            "-sandbox",
-            "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));
+            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));
     return line;
   }
 }

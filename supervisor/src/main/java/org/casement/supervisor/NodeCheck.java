@@ -132,8 +132,7 @@ final class NodeCheck {
       if (room < ROOM_LEAST_BYTES) {
         faults.add(
             "%s has %d MiB left, a session needs %d; free some, or choose another"
-                    .formatted(
-                        settings.runtime().getParent(), room >> 20, ROOM_LEAST_BYTES >> 20)
+                    .formatted(settings.runtime().getParent(), room >> 20, ROOM_LEAST_BYTES >> 20)
                 + " [session] runtime_parent");
       }
     } catch (IOException e) {

@@ -7,7 +7,8 @@ import org.casement.session.Secret;
 /// What one session makes up at its start and forgets at its end.
 ///
 /// @param nonce no secret: the demo guest paints it on the desktop, which shows whose desktop it is
-record SessionSecrets(Secret bootToken, Secret desktopPassword, Secret sharePassword, String nonce) {
+record SessionSecrets(
+    Secret bootToken, Secret desktopPassword, Secret sharePassword, String nonce) {
   private static final int NONCE_BYTES = 8;
 
   static SessionSecrets make(SecureRandom random) {

@@ -23,7 +23,8 @@ public record Share(String name, Path path) {
               + " printers or ipc: "
               + name);
     }
-    if (!path.isAbsolute() || path.toString().chars().anyMatch(c -> c < ' ' || c == '%' || c == '"')) {
+    if (!path.isAbsolute()
+        || path.toString().chars().anyMatch(c -> c < ' ' || c == '%' || c == '"')) {
       // smb.conf expands %-variables in paths.
       throw new IllegalArgumentException(
           "a share's path is absolute, without control characters, quotes and '%': " + path);

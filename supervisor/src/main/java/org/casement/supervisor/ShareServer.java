@@ -111,13 +111,13 @@ final class ShareServer {
         "--debuglevel=1");
     ConfinedProcess started =
         ConfinedProcess.start(
-        "smbd",
-        settings.helpers().bwrap(),
-        builder.build(),
-        new NetworkRules(Set.of(), Set.of(PORT)),
-        log(),
-        new ConfinedProcess.Options(
-            Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
+            "smbd",
+            settings.helpers().bwrap(),
+            builder.build(),
+            new NetworkRules(Set.of(), Set.of(PORT)),
+            log(),
+            new ConfinedProcess.Options(
+                Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
     smbd = started;
     startedNanos = System.nanoTime();
     return started;
@@ -154,7 +154,8 @@ final class ShareServer {
     process.close();
   }
 
-  /// Where a share lies: at its path, and at its real path for symlinks that were made by that name.
+  /// Where a share lies: at its path, and at its real path for symlinks that were made by that
+  /// name.
   private static Set<Path> places(Share share) throws IOException {
     return new TreeSet<>(List.of(share.path(), share.path().toRealPath()));
   }
@@ -178,7 +179,7 @@ final class ShareServer {
 
   private static boolean accepts() {
     try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress("127.0.0.1", PORT), 1000);
+      socket.connect(new InetSocketAddress(Machine.LOOPBACK, PORT), 1000);
       return true;
     } catch (IOException e) {
       return false;
@@ -187,7 +188,9 @@ final class ShareServer {
 
   static String configuration(SupervisorSettings.Shares shares, Umask umask) {
     String veto =
-        shares.hidden().stream().map(name -> name + "/").collect(Collectors.joining("", "/.*/", ""));
+        shares.hidden().stream()
+            .map(name -> name + "/")
+            .collect(Collectors.joining("", "/.*/", ""));
     StringBuilder text =
         new StringBuilder(
             """

@@ -11,14 +11,7 @@ public record StoryLog(EventLog log) implements Consumer<SessionEvent> {
   @Override
   public void accept(SessionEvent event) {
     switch (event) {
-      case SessionEvent.StateChanged(_, SessionState state) -> {
-        switch (state) {
-          case SessionState.Draining(EndReason reason, _) -> state(state, reason);
-          case SessionState.Ended(EndReason reason) -> state(state, reason);
-          case SessionState.Preparing _, SessionState.Booting _, SessionState.Ready _ ->
-              log.info("state", "state", state.code());
-        }
-      }
+      case SessionEvent.StateChanged changed -> state(changed.state());
       case SessionEvent.StepChanged step ->
           log.info(
               "step",
@@ -36,8 +29,16 @@ public record StoryLog(EventLog log) implements Consumer<SessionEvent> {
     }
   }
 
-  private void state(SessionState state, EndReason reason) {
-    log.info(
-        "state", "state", state.code(), "reason", reason.kind().code(), "text", reason.text());
+  private void state(SessionState state) {
+    switch (state) {
+      case SessionState.Draining draining -> state(state.code(), draining.reason());
+      case SessionState.Ended ended -> state(state.code(), ended.reason());
+      case SessionState.Preparing _, SessionState.Booting _, SessionState.Ready _ ->
+          log.info("state", "state", state.code());
+    }
+  }
+
+  private void state(String code, EndReason reason) {
+    log.info("state", "state", code, "reason", reason.kind().code(), "text", reason.text());
   }
 }

@@ -114,7 +114,7 @@ public final class Supervisor {
   }
 
   public InetSocketAddress rdp() {
-    return new InetSocketAddress("127.0.0.1", Machine.RDP_PORT);
+    return new InetSocketAddress(Machine.LOOPBACK, Machine.RDP_PORT);
   }
 
   public Path vncSocket() {
@@ -193,7 +193,7 @@ public final class Supervisor {
     guestApi =
         GuestApi.open(
             loops,
-            new InetSocketAddress("127.0.0.1", Machine.GUEST_API_PORT),
+            new InetSocketAddress(Machine.LOOPBACK, Machine.GUEST_API_PORT),
             secrets.bootToken(),
             document(),
             event -> tell(new Happening.OfGuest(event)),
@@ -329,8 +329,7 @@ public final class Supervisor {
     return settings.machine().onlyTcg()
         ? CompletableFuture.completedFuture(
             new KvmProbe.Outcome.Fails("the configuration asks for it"))
-        : CompletableFuture.supplyAsync(
-            this::tryKvm, Thread.ofVirtual().name("kvm-probe")::start);
+        : CompletableFuture.supplyAsync(this::tryKvm, Thread.ofVirtual().name("kvm-probe")::start);
   }
 
   private KvmProbe.Outcome tryKvm() {

@@ -44,7 +44,8 @@ public record SupervisorSettings(
       String user,
       boolean testPort) {
     public Machine {
-      qemuFiles = qemuFiles.stream().filter(Files::exists).toList(); // see the example configuration
+      qemuFiles =
+          qemuFiles.stream().filter(Files::exists).toList(); // see the example configuration
     }
   }
 

@@ -28,7 +28,8 @@ class ShareServerTest {
   @Test
   void masksAreTheUmasksAndHiddenNamesAreVetoed() {
     SupervisorSettings.Shares shares =
-        new SupervisorSettings.Shares(List.of(HOME), List.of("ondemand"), Path.of("/usr/sbin/smbd"));
+        new SupervisorSettings.Shares(
+            List.of(HOME), List.of("ondemand"), Path.of("/usr/sbin/smbd"));
     assertThat(ShareServer.configuration(shares, new Umask(027)))
         .contains("create mask = 0640", "directory mask = 0750", "veto files = /.*/ondemand/")
         .contains("[home]", "path = \"/home/alice\"");
