@@ -64,9 +64,10 @@ final class HostileInputTest {
   @AfterEach
   void theSessionIsUnharmed() {
     assertThat(session.status()).containsEntry("state", "ready");
-    String beat = lastHeartbeat();
-    Await.until("the heartbeat goes on", CLEAN_LIMIT, () -> !lastHeartbeat().equals(beat));
-    assertThat(guest.run("cat /run/casement/answer.heartbeat").orFail()).contains("notices");
+    Await.until(
+        "the guest API answers",
+        SLOW_LIMIT,
+        () -> call("heartbeat", CREDENTIAL + BEAT).equals("200"));
     during
         .only(Kind.PROCESSES, Kind.NAMESPACES, Kind.MOUNTS, Kind.SOCKETS, Kind.FILES)
         .awaitBack(CLEAN_LIMIT);
@@ -74,9 +75,15 @@ final class HostileInputTest {
 
   @AfterAll
   static void endSession() {
-    guest.close();
-    session.close();
-    user.close();
+    try {
+      String beat = lastHeartbeat();
+      Await.until("the agent's heartbeat goes on", CLEAN_LIMIT, () -> !lastHeartbeat().equals(beat));
+      assertThat(guest.run("cat /run/casement/answer.heartbeat").orFail()).contains("notices");
+    } finally {
+      guest.close();
+      session.close();
+      user.close();
+    }
   }
 
   /// When the guest agent was last answered.
@@ -155,7 +162,7 @@ final class HostileInputTest {
         .forEach(
             (listener, port) -> {
               for (String route : List.of("events", "rdp", "vnc")) {
-                assertThat(RawHttp.status(RawHttp.upgrade(port, route, Map.of())))
+                assertThat(RawHttp.status(RawHttp.upgrade(port, route, Map.of("Origin", "http://127.0.0.1:" + port))))
                     .as("%s of %s", route, listener)
                     .isIn(403, 404);
               }
@@ -192,21 +199,27 @@ final class HostileInputTest {
       }
     }
     // No descriptor stays behind.
-    during.only(Kind.DESCRIPTORS).awaitBack(CLEAN_LIMIT);
+    during
+        .only(Kind.DESCRIPTORS)
+        .exceptFor("(qemu-system-x86|smbd) .*")
+        .awaitBack(CLEAN_LIMIT);
   }
 
   @Test
   void aSlowRequestIsCutOffAndOneThatTakesItsTimeIsAnswered() {
+    List<Trickle> slow = new ArrayList<>();
     listeners()
+        .values()
         .forEach(
-            (listener, port) -> {
-              Trickle slow = Trickle.start(port, "GET / HTTP/1.1\r\nX: ");
-              Trickle slowBody = Trickle.start(port, entry("Content-Length: 4000", ""));
-              // The twin: in two pieces, a second apart.
-              assertThat(RawHttp.status(inTwoPieces(port))).as(listener).isEqualTo(200);
-              slow.awaitCut();
-              slowBody.awaitCut();
+            port -> {
+              slow.add(Trickle.start(port, "GET / HTTP/1.1\r\nX: "));
+              slow.add(Trickle.start(port, entry("Content-Length: 4000", "")));
             });
+    // The twin: in two pieces, a second apart.
+    listeners()
+        .values()
+        .forEach(port -> assertThat(RawHttp.status(inTwoPieces(port))).isEqualTo(200));
+    slow.forEach(Trickle::awaitCut);
   }
 
   private static String inTwoPieces(int port) {
@@ -394,12 +407,8 @@ final class HostileInputTest {
             sleep 3; true
             """)
         .orFail();
-    // Sixteen connections at a time: the owner's own calls come through again once the idle ones
-    // are cut off.
-    Await.until(
-        "the guest API answers",
-        SLOW_LIMIT,
-        () -> call("heartbeat", CREDENTIAL + BEAT).equals("200"));
+    // Sixteen connections at a time, the oldest gives way.
+    assertThat(call("heartbeat", CREDENTIAL + BEAT)).isEqualTo("200");
   }
 
   /// So fast that an emulated guest could not: from beside it, in the session's own network.
@@ -409,7 +418,7 @@ final class HostileInputTest {
       my %%seen;
       for (1 .. %d) {
         my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1:54321', Timeout => 5) or next;
-        print $s "POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+        print $s "POST /v1/nothing HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\nContent-Length: 2\\r\\n\\r\\n{}";
         my $line = <$s> // '';
         $seen{(split / /, $line)[1] // 'none'}++;
       }
@@ -426,10 +435,6 @@ final class HostileInputTest {
     assertThat(seen).contains("404=").contains("429=");
     int answered = Integer.parseInt(seen.replaceFirst(".*404=([0-9]+).*", "$1"));
     assertThat(answered).isGreaterThan(REQUESTS_A_SECOND / 2);
-    Await.until(
-        "the guest API answers",
-        SLOW_LIMIT,
-        () -> call("heartbeat", CREDENTIAL + BEAT).equals("200"));
   }
 
   @Test
