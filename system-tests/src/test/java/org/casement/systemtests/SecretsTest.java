@@ -148,7 +148,7 @@ final class SecretsTest {
     String token = secret("boot token");
     Path open = Files.createTempFile("casement-test-planted-", "");
     ProcessBuilder planted =
-        user.process(List.of("/usr/bin/perl", "-e", "print qq(up\\n); <STDIN>", password));
+        user.process(List.of("/usr/bin/perl", "-e", "$| = 1; print qq(up\\n); <STDIN>", password));
     planted.environment().put("PLANTED", secret("share password"));
     Process process = planted.start();
     byte[] log = Files.readAllBytes(session.home().resolve("log"));
