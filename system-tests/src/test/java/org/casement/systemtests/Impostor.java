@@ -95,8 +95,8 @@ final class Impostor implements AutoCloseable {
           out.write(upgrade(key.group(1)).getBytes(UTF_8));
           upgraded = true;
         } else if (upgraded) {
-          byte[] proof = PROOF.getBytes(UTF_8); // one text frame of 126 to 65535 bytes
-          out.write(new byte[] {(byte) 0x81, 126, (byte) (proof.length >> 8), (byte) proof.length});
+          byte[] proof = PROOF.getBytes(UTF_8); // one text frame of less than 126 bytes
+          out.write(new byte[] {(byte) 0x81, (byte) proof.length});
           out.write(proof);
         }
       }

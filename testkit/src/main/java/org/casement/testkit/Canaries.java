@@ -82,7 +82,7 @@ public final class Canaries implements AutoCloseable {
     }
     in.write("\n");
     in.flush();
-    Thread.ofVirtual().start(this::follow);
+    Thread.ofPlatform().daemon().start(this::follow); // it reads a pipe, see Command
     try {
       Await.until(
           "all canaries are open",
