@@ -37,12 +37,19 @@ final class AccelerationTest {
 
   /// What may be at /dev/kvm.
   enum Device {
-    ABSENT,
-    REGULAR_FILE,
+    ABSENT("No such file or directory"),
+    REGULAR_FILE("kvm version too old"),
     /// Opens, and knows no ioctl.
-    NULL_DEVICE,
+    NULL_DEVICE("kvm version too old"),
     /// The device itself (10:232), for root only.
-    FORBIDDEN;
+    FORBIDDEN("Permission denied");
+
+    private final String why;
+
+    /// What QEMU says of it.
+    Device(String why) {
+      this.why = why;
+    }
 
     private void put() {
       switch (this) {
@@ -110,11 +117,12 @@ final class AccelerationTest {
     try (Replaced _ = Replaced.by(device);
         Session session = Session.start(user, Settings.standard())) {
       assertReadyInSoftware(session);
+      assertThat(session.log()).containsPattern("using=tcg why=.*" + device.why);
     }
   }
 
   @Test
-  void softwareThatWasChosenIsNothingToWarnOf() {
+  void softwareThatWasChosenIsNamedAsChosen() {
     try (Session session =
         Session.start(
             user,
@@ -123,7 +131,8 @@ final class AccelerationTest {
                 .with("session", "drain_timeout", "1s"))) {
       session.awaitState("booting", Session.READY_LIMIT);
       assertThat(session.status()).containsEntry("acceleration", "tcg");
-      assertThat(session.log()).doesNotContain("event=warning");
+      assertThat(session.log())
+          .contains("event=acceleration using=tcg why=\"the configuration asks for it\"");
     }
   }
 

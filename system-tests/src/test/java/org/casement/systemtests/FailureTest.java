@@ -163,7 +163,8 @@ final class FailureTest {
         switch (victim) {
           case QEMU -> {
             assertThat(end.status()).isEqualTo(70);
-            assertThat(end.err()).contains("casement: the session failed: the virtual machine ended");
+            assertThat(end.err())
+                .contains("casement: the session failed: the virtual machine ended");
             assertThat(doomed.log()).contains("event=helper-ended name=qemu");
           }
           case SUPERVISOR, UNSHARE -> {

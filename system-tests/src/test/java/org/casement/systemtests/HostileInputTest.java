@@ -77,7 +77,8 @@ final class HostileInputTest {
   static void endSession() {
     try {
       String beat = lastHeartbeat();
-      Await.until("the agent's heartbeat goes on", CLEAN_LIMIT, () -> !lastHeartbeat().equals(beat));
+      Await.until(
+          "the agent's heartbeat goes on", CLEAN_LIMIT, () -> !lastHeartbeat().equals(beat));
       assertThat(guest.run("cat /run/casement/answer.heartbeat").orFail()).contains("notices");
     } finally {
       guest.close();
@@ -162,7 +163,10 @@ final class HostileInputTest {
         .forEach(
             (listener, port) -> {
               for (String route : List.of("events", "rdp", "vnc")) {
-                assertThat(RawHttp.status(RawHttp.upgrade(port, route, Map.of("Origin", "http://127.0.0.1:" + port))))
+                assertThat(
+                        RawHttp.status(
+                            RawHttp.upgrade(
+                                port, route, Map.of("Origin", "http://127.0.0.1:" + port))))
                     .as("%s of %s", route, listener)
                     .isIn(403, 404);
               }
@@ -199,10 +203,7 @@ final class HostileInputTest {
       }
     }
     // No descriptor stays behind.
-    during
-        .only(Kind.DESCRIPTORS)
-        .exceptFor("(qemu-system-x86|smbd) .*")
-        .awaitBack(CLEAN_LIMIT);
+    during.only(Kind.DESCRIPTORS).exceptFor("(qemu-system-x86|smbd) .*").awaitBack(CLEAN_LIMIT);
   }
 
   @Test
