@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.casement.testkit.Await;
@@ -26,6 +27,8 @@ import org.casement.testkit.Probe;
 /// Root's shell in the demo guest, on the virtio port that only tests ask for. Not thread-safe.
 public final class GuestShell implements AutoCloseable {
   private static final Duration LIMIT = Duration.ofSeconds(90);
+
+  private static final Duration ASK_AGAIN = Duration.ofSeconds(1);
 
   private final SocketChannel channel;
   private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
@@ -88,11 +91,7 @@ public final class GuestShell implements AutoCloseable {
     String line =
         "echo '%s'; echo %s | base64 -d >/tmp/.casement-test; sh /tmp/.casement-test </dev/null 2>&1; echo \"%s $?\"%n"
             .formatted(mark, encoded, mark);
-    try {
-      Channels.newOutputStream(channel).write(line.getBytes(UTF_8));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    write(line);
     return Await.found(
         "the guest answers: " + script,
         limit,
@@ -103,6 +102,45 @@ public final class GuestShell implements AutoCloseable {
                   new Command.Outcome(Integer.parseInt(matcher.group(2)), matcher.group(1), ""))
               : Optional.empty();
         });
+  }
+
+  /// Waits until the guest has mounted the share `name`: it may be ready before.
+  public void awaitShare(String name) {
+    Await.until(
+        "the share " + name + " is mounted in the guest",
+        LIMIT,
+        () -> run("grep -q ' /home/user/" + name + " cifs ' /proc/mounts").status() == 0,
+        () -> run("cat /proc/mounts; dmesg | tail").out());
+  }
+
+  /// Says `command` and does not wait: for what ends the guest that would answer.
+  public void post(String command) {
+    write(command + "\n");
+  }
+
+  /// Waits for the shell of the next boot after a reset. What is said while there is none may be
+  /// lost.
+  public void awaitReboot(Duration limit) {
+    String mark = "=== up " + ++commands + " ===";
+    AtomicLong sent = new AtomicLong(System.nanoTime());
+    Await.until(
+        "the guest's shell answers again",
+        limit,
+        () -> {
+          if (System.nanoTime() - sent.get() > ASK_AGAIN.toNanos()) {
+            write("echo '" + mark + "'\n");
+            sent.set(System.nanoTime());
+          }
+          return heard().contains(mark + "\n");
+        });
+  }
+
+  private void write(String text) {
+    try {
+      Channels.newOutputStream(channel).write(text.getBytes(UTF_8));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /// Carries out probes in the guest, as its root, all at once: the same names as [Probe], by the

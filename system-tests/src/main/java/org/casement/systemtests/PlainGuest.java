@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 
@@ -23,10 +24,39 @@ public final class PlainGuest implements AutoCloseable {
     this.directory = directory;
   }
 
-  /// Boots on the node itself, as root.
+  /// How to boot it.
+  ///
+  /// @param network options of QEMU's user network, such as `ipv4=on,ipv6=on`
+  /// @param acceleration `tcg` or `kvm`
+  /// @param bootToken a file with the one string of SMBIOS type 11
+  /// @param testPort whether [#shell] will be asked for
+  public record Options(
+      String network, String acceleration, Optional<Path> bootToken, boolean testPort) {
+    private List<String> more(Path directory) {
+      List<String> more = new ArrayList<>();
+      bootToken.ifPresent(file -> more.addAll(List.of("-smbios", "type=11,path=" + file)));
+      if (testPort) {
+        more.addAll(
+            List.of(
+                "-device",
+                "virtio-serial-pci",
+                "-chardev",
+                "socket,id=test,server=on,wait=off,path=" + directory.resolve("test"),
+                "-device",
+                "virtserialport,chardev=test,name=org.casement.test"));
+      }
+      return more;
+    }
+  }
+
+  /// Boots on the node itself, as root, in software and with root's shell.
   ///
   /// @param network options of QEMU's user network, such as `ipv4=on,ipv6=on`
   public static PlainGuest boot(String network) {
+    return boot(new Options(network, "tcg", Optional.empty(), true));
+  }
+
+  public static PlainGuest boot(Options options) {
     try {
       Path directory = Files.createTempDirectory("casement-plain-guest-");
       Path image = Program.image();
@@ -53,11 +83,11 @@ public final class PlainGuest implements AutoCloseable {
                   "-machine",
                   "q35",
                   "-accel",
-                  "tcg",
+                  options.acceleration(),
                   "-cpu",
-                  "Nehalem",
+                  options.acceleration().equals("kvm") ? "host" : "Nehalem",
                   "-smp",
-                  "2",
+                  text(manifest, "cpus"),
                   "-m",
                   text(manifest, "memoryMiB"),
                   "-kernel",
@@ -73,23 +103,18 @@ public final class PlainGuest implements AutoCloseable {
                   "-netdev",
                   "user,id=net,net=169.254.100.0/24,host=169.254.100.2,"
                       + "dhcpstart=169.254.100.15,"
-                      + network,
+                      + options.network(),
                   "-device",
                   "virtio-net-pci,netdev=net,romfile=",
                   "-device",
                   "virtio-rng-pci",
-                  "-device",
-                  "virtio-serial-pci",
-                  "-chardev",
-                  "socket,id=test,server=on,wait=off,path=" + directory.resolve("test"),
-                  "-device",
-                  "virtserialport,chardev=test,name=org.casement.test",
                   "-vga",
                   "std",
                   "-serial",
                   "file:" + directory.resolve("serial"),
                   "-display",
                   "none"));
+      line.addAll(options.more(directory));
       Process qemu =
           new ProcessBuilder(line)
               .redirectErrorStream(true)

@@ -20,8 +20,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
+import org.casement.testkit.Leaks;
 import org.casement.testkit.ProcessEntry;
 import org.casement.testkit.TestUser;
 
@@ -39,26 +41,28 @@ public final class Session implements AutoCloseable {
 
   private final TestUser user;
   private final Path configuration;
+  private final Path stateHome;
   private final Process process;
   private final List<String> out = new CopyOnWriteArrayList<>();
   private final List<String> err = new CopyOnWriteArrayList<>();
 
-  private Session(TestUser user, Path configuration, Process process) {
+  private Session(TestUser user, Path configuration, Path stateHome, Process process) {
     this.user = user;
     this.configuration = configuration;
+    this.stateHome = stateHome;
     this.process = process;
   }
 
-  /// Starts a session and waits for its link.
+  /// Starts a session and waits until its last link is printed.
   public static Session start(TestUser user, Settings settings, String... arguments) {
     Session session = launch(user, settings, arguments);
     try {
       Await.until(
           "a link is printed",
           LINK_LIMIT,
-          () -> session.printed("link").isPresent() || !session.process.isAlive(),
+          () -> session.printedAll(settings) || !session.process.isAlive(),
           session::story);
-      if (session.printed("link").isEmpty()) {
+      if (!session.printedAll(settings)) {
         throw new AssertionError("the session did not start\n" + session.story());
       }
       return session;
@@ -77,13 +81,26 @@ public final class Session implements AutoCloseable {
     command.addAll(command(configuration, "run"));
     command.addAll(List.of(arguments));
     try {
-      Session session = new Session(user, configuration, environment(user, command).start());
+      Session session =
+          new Session(
+              user, configuration, settings.sessionHome(user), environment(user, command).start());
       follow(session.process.inputReader(UTF_8), session.out);
       follow(session.process.errorReader(UTF_8), session.err);
       return session;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /// What `user` holds before their session, less what a session is meant to leave: its log, the
+  /// directories above it, the share and what is in it.
+  public static Leaks leaks(TestUser user, Path... directories) {
+    String home = Pattern.quote(user.home().toString());
+    return Leaks.watch(user, directories)
+        .exceptFor(
+            home
+                + "/(casement(/.*)?|\\.config(/casement(/casement\\.toml)?)?"
+                + "|\\.local(/state(/casement(/sessions(/[a-z0-9-]+(/log)?)?)?)?)?)");
   }
 
   /// What a session that must not start says, and its exit status.
@@ -129,6 +146,16 @@ public final class Session implements AutoCloseable {
         .findFirst();
   }
 
+  /// Whether the first link into it has been printed.
+  public boolean isAnnounced() {
+    return printed("link").isPresent();
+  }
+
+  private boolean printedAll(Settings settings) {
+    return (printed("link").isPresent() || !settings.has("web"))
+        && (printed("console").isPresent() || !settings.has("console"));
+  }
+
   public String id() {
     return printed("session").orElseThrow();
   }
@@ -136,6 +163,11 @@ public final class Session implements AutoCloseable {
   /// The first link into the session.
   public URI link() {
     return URI.create(printed("link").orElseThrow());
+  }
+
+  /// The first link to the console; empty where there is no such connector.
+  public Optional<URI> console() {
+    return printed("console").map(URI::create);
   }
 
   /// Another link, from `casement link`.
@@ -154,7 +186,7 @@ public final class Session implements AutoCloseable {
   }
 
   public Path home() {
-    return user.home().resolve(".local/state/casement/sessions").resolve(id());
+    return stateHome.resolve("sessions").resolve(id());
   }
 
   public Path runtime() {
@@ -230,6 +262,11 @@ public final class Session implements AutoCloseable {
                 && parent(entry).namespace("pid").equals(outer().namespace("pid")));
   }
 
+  /// util-linux' unshare, between the two: the parent of PID 1.
+  public ProcessEntry unshare() {
+    return inTree("unshare", entry -> entry.name().equals("unshare"));
+  }
+
   /// A helper, by the name the kernel shows: `qemu-system-x86`, `smbd`.
   public ProcessEntry helper(String name) {
     return inTree(name, entry -> entry.name().equals(name));
@@ -265,6 +302,11 @@ public final class Session implements AutoCloseable {
   public Command.Outcome stop() {
     casement("stop", id()).orFail();
     return awaitExit(END_LIMIT);
+  }
+
+  /// SIGTERM to the process the user started.
+  public void terminate() {
+    process.destroy();
   }
 
   /// What `casement run` left with, once it has ended.

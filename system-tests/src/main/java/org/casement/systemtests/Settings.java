@@ -2,8 +2,11 @@ package org.casement.systemtests;
 
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.casement.testkit.TestUser;
 
 /// A configuration file in the making; every change is a copy.
 public final class Settings {
@@ -33,17 +36,37 @@ public final class Settings {
     return with("machine", "test_port", true);
   }
 
+  /// The same with `section.key` set to a boolean, a whole number, a list of strings; anything else
+  /// is written as a string.
   public Settings with(String section, String key, Object value) {
     Map<String, Map<String, String>> changed = new TreeMap<>();
     sections.forEach((name, keys) -> changed.put(name, new TreeMap<>(keys)));
-    changed
-        .computeIfAbsent(section, _ -> new TreeMap<>())
-        .put(
-            key,
-            value instanceof Boolean || value instanceof Integer
-                ? value.toString()
-                : '"' + value.toString() + '"');
+    changed.computeIfAbsent(section, _ -> new TreeMap<>()).put(key, literal(value));
     return new Settings(changed, shares, umask);
+  }
+
+  private static String literal(Object value) {
+    return switch (value) {
+      case Boolean _, Integer _ -> value.toString();
+      case List<?> list ->
+          list.stream().map(Settings::literal).collect(Collectors.joining(", ", "[", "]"));
+      default -> '"' + value.toString() + '"';
+    };
+  }
+
+  /// Whether a session of these settings has this connector, `web` or `console`.
+  boolean has(String connector) {
+    return !sections.getOrDefault("listen", Map.of()).getOrDefault(connector, "").equals("false");
+  }
+
+  /// Where a session of these settings has its home.
+  ///
+  /// @param user whose home the default is in
+  Path sessionHome(TestUser user) {
+    String home = sections.getOrDefault("session", Map.of()).get("home");
+    return home == null
+        ? user.home().resolve(".local/state/casement")
+        : Path.of(home.substring(1, home.length() - 1));
   }
 
   public Settings withShare(String name, Path path) {

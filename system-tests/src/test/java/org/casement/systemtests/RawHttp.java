@@ -56,7 +56,7 @@ final class RawHttp {
   /// Asks for a WebSocket; `headers` come on top of what an upgrade needs.
   static String upgrade(int port, String route, Map<String, String> headers) {
     Map<String, String> all = new java.util.LinkedHashMap<>(headers);
-    all.put("Connection", "Upgrade");
+    all.put("Connection", "Upgrade, close"); // a refusal closes at once
     all.put("Upgrade", "websocket");
     all.put("Sec-WebSocket-Version", "13");
     all.put("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");

@@ -3,10 +3,8 @@ package org.casement.systemtests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.casement.testkit.Await;
 import org.casement.testkit.Place;
 import org.casement.testkit.Probe;
 import org.casement.testkit.ProcessEntry;
@@ -15,8 +13,6 @@ import org.junit.jupiter.api.Test;
 
 /// Two sessions of two users on one node, at the same time.
 final class TwoUsersTest {
-  private static final Duration MOUNT_LIMIT = Duration.ofSeconds(60);
-
   @Test
   void twoSessionsSideBySideDoNotSeeEachOther() {
     try (TestUser alice = TestUser.create();
@@ -44,10 +40,7 @@ final class TwoUsersTest {
     for (Session session : List.of(first, second)) {
       Path file = session.user().home().resolve("casement/whose.txt");
       try (GuestShell guest = session.guestShell()) {
-        Await.until(
-            "the share is mounted",
-            MOUNT_LIMIT,
-            () -> guest.run("mountpoint /home/user/home").status() == 0);
+        guest.awaitShare("home");
         guest.run("echo " + session.id() + " >/home/user/home/whose.txt").orFail();
       }
       assertThat(file).hasContent(session.id());

@@ -72,6 +72,7 @@ public record Holdings(Map<Kind, Map<String, Integer>> counts) {
       }
       countSockets(process, descriptors, seen, counter);
     }
+    countListeners(self, uid, seen, counter);
     self.lines("mountinfo").stream()
         .filter(line -> line.contains(" nsfs ") || mentions(line, directories))
         .forEach(line -> counter.add(Kind.MOUNTS, "on the node: " + line.split(" ", 6)[4]));
@@ -142,6 +143,23 @@ public record Holdings(Map<Kind, Map<String, Integer>> counts) {
         boolean listens =
             words.length > 9 && words[3].equals(table.startsWith("tcp") ? "0A" : "07");
         if (listens && inodes.contains(words[9]) && seen.add("inet " + words[9])) {
+          counter.add(Kind.SOCKETS, table + " " + words[1]);
+        }
+      }
+    }
+  }
+
+  /// A listener that was handed into another network namespace is in the table of the one it was
+  /// made in, with its maker's uid.
+  private static void countListeners(
+      ProcessEntry self, int uid, Set<String> seen, Counter counter) {
+    for (String table : List.of("tcp", "tcp6")) {
+      for (String line : self.lines("net/" + table)) {
+        String[] words = line.strip().split("\\s+", -1);
+        if (words.length > 9
+            && words[3].equals("0A")
+            && words[7].equals(Integer.toString(uid))
+            && seen.add("inet " + words[9])) {
           counter.add(Kind.SOCKETS, table + " " + words[1]);
         }
       }

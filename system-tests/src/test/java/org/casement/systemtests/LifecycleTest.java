@@ -1,0 +1,174 @@
+package org.casement.systemtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import org.casement.testkit.Await;
+import org.casement.testkit.Command;
+import org.casement.testkit.Holdings.Kind;
+import org.casement.testkit.Leaks;
+import org.casement.testkit.TestUser;
+import org.junit.jupiter.api.Test;
+
+/// How a session ends in order, for every reason it can have, and what a reset of the guest does.
+/// After each nothing is left, of what was there in between.
+final class LifecycleTest {
+  /// Less than the default drain_timeout of 30 s, after which the guest is killed.
+  private static final Duration ORDERLY_LIMIT = Duration.ofSeconds(25);
+
+  private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
+
+  /// The notice of the last minute comes five seconds after the start and waits for the guest.
+  private static final int WALLTIME_SECONDS = 65;
+
+  private static final Duration HEARTBEAT_LIMIT = Duration.ofSeconds(40);
+
+  private static final String[] IN_ORDER = {"preparing", "booting", "ready", "draining", "ended"};
+
+  private static void assertHoldsSomething(Leaks leaks) {
+    leaks.assertMore(
+        Kind.PROCESSES,
+        Kind.THREADS,
+        Kind.DESCRIPTORS,
+        Kind.NAMESPACES,
+        Kind.MOUNTS,
+        Kind.SOCKETS,
+        Kind.FILES);
+  }
+
+  private static void assertWentThrough(Session session, String reason, String... states) {
+    assertThat(
+            session
+                .log()
+                .lines()
+                .filter(line -> line.contains(" event=state "))
+                .map(line -> line.replaceFirst(".* state=([a-z]+).*", "$1")))
+        .containsExactly(states);
+    assertThat(session.log()).contains("reason=" + reason);
+  }
+
+  @Test
+  void sigtermEndsASessionWithoutConsoleInOrder() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session =
+          Session.start(user, Settings.standard().with("listen", "console", false))) {
+        session.awaitReady();
+        assertHoldsSomething(leaks);
+        assertThat(session.console()).isEmpty();
+        assertThat(session.casement("link", "--console", session.id()).status()).isEqualTo(69);
+        assertThat(nodeListeners(leaks)).isEqualTo(1);
+        session.terminate();
+        Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
+        assertThat(end.status()).as(end.err()).isZero();
+        assertWentThrough(session, "cancelled", IN_ORDER);
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  @Test
+  void casementStopEndsASessionWithoutDesktopInOrder() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session =
+          Session.start(user, Settings.standard().with("listen", "web", false))) {
+        session.awaitReady();
+        assertHoldsSomething(leaks);
+        assertThat(session.console()).isPresent();
+        assertThat(session.casement("link", session.id()).status()).isEqualTo(69);
+        assertThat(nodeListeners(leaks)).isEqualTo(1);
+        session.casement("stop", session.id()).orFail();
+        assertThat(session.awaitExit(ORDERLY_LIMIT).status()).isZero();
+        assertWentThrough(session, "user", IN_ORDER);
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  /// Listening TCP sockets in the port range of these tests: those that were opened outside.
+  private static int nodeListeners(Leaks leaks) {
+    return leaks.now().of(Kind.SOCKETS).entrySet().stream()
+        .filter(socket -> socket.getKey().startsWith("tcp "))
+        .filter(
+            socket -> {
+              int port = Integer.parseInt(socket.getKey().replaceFirst(".*:", ""), 16);
+              return port >= Settings.FIRST_PORT && port < Settings.FIRST_PORT + 1000;
+            })
+        .mapToInt(java.util.Map.Entry::getValue)
+        .sum();
+  }
+
+  @Test
+  void aResetGuestTradesOnceMoreAndAShutDownGuestEndsTheSession() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session = Session.start(user, Settings.standard().withTestPort());
+          GuestShell guest = session.guestShell()) {
+        session.awaitReady();
+        assertHoldsSomething(leaks);
+        String credential = credential(guest);
+        guest.run("sync").orFail();
+        guest.post("echo b >/proc/sysrq-trigger");
+        guest.awaitReboot(Session.READY_LIMIT);
+        Await.until(
+            "the agent has another credential",
+            Session.READY_LIMIT,
+            () -> !credential(guest).isEmpty() && !credential(guest).equals(credential),
+            session::log);
+        // The desktop is there again, with the session's own account and share.
+        guest.awaitShare("home");
+        assertThat(session.status()).containsEntry("state", "ready");
+        // The old credential is void, and the token used up.
+        assertThat(
+                guest
+                    .run(
+                        "curl -s -o /dev/null -w '%%{http_code}' -X POST -H 'Content-Type: application/json' -H '%s' -d '{\"idleSeconds\": 1, \"seen\": 0}' http://169.254.100.2:54321/v1/heartbeat"
+                            .formatted(credential))
+                    .out())
+            .contains("401");
+        assertThat(
+                guest
+                    .run(
+                        "token=$("
+                            + HostileInputTest.BOOT_TOKEN
+                            + "); curl -s -o /dev/null -w '%{http_code}' -X POST -H 'Content-Type: application/json' -d '{\"token\": \"'$token'\", \"agent\": \"x\"}' http://169.254.100.2:54321/v1/trade")
+                    .out())
+            .contains("409");
+
+        guest.post("poweroff");
+        Command.Outcome end = session.awaitExit(Session.END_LIMIT);
+        assertThat(end.status()).as(end.err()).isZero();
+        assertWentThrough(session, "guest-shutdown", "preparing", "booting", "ready", "ended");
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  private static String credential(GuestShell guest) {
+    return guest.run("cat /run/casement/authorization; true").out().strip();
+  }
+
+  @Test
+  void theWalltimeIsAnnouncedInTheGuestAndEndsTheSession() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session =
+              Session.start(
+                  user, Settings.standard().withTestPort(), "--time", WALLTIME_SECONDS + "s");
+          GuestShell guest = session.guestShell()) {
+        session.awaitReady();
+        Await.until(
+            "the guest has the notice",
+            HEARTBEAT_LIMIT,
+            () -> !guest.run("cat /run/casement/notices; true").out().isBlank(),
+            session::log);
+        assertHoldsSomething(leaks);
+        Command.Outcome end = session.awaitExit(Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
+        assertThat(end.status()).as(end.err()).isZero();
+        assertWentThrough(session, "walltime", IN_ORDER);
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+}
