@@ -10,7 +10,6 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.casement.isolation.Listener;
 import org.casement.isolation.RuntimeDirectory;
 import org.casement.isolation.SealedRun;
@@ -37,6 +36,10 @@ final class RunCommand implements Callable<Integer> {
       description = "the session's walltime, such as 2h or 90m, instead of the configuration's")
   private @Nullable String time;
 
+  private final CountDownLatch tidied = new CountDownLatch(1);
+  private volatile boolean signalled;
+  private volatile int result = Main.FAILED;
+
   @Override
   public Integer call() throws Exception {
     refuseRoot();
@@ -62,9 +65,6 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  private final CountDownLatch tidied = new CountDownLatch(1);
-  private final AtomicInteger result = new AtomicInteger(Main.FAILED);
-
   private int run(Configuration configuration, SessionProgram.Arguments session)
       throws IOException, InterruptedException {
     List<Listener> listeners = SealedStart.listeners(configuration.listen());
@@ -76,9 +76,9 @@ final class RunCommand implements Callable<Integer> {
     }
     try (sealed) {
       passSignals(sealed, SealedStart.endLimit(configuration));
-      result.set(status(sealed.waitFor()));
+      result = status(sealed.waitFor());
     }
-    return result.get();
+    return result;
   }
 
   /// SIGTERM, SIGINT and SIGHUP start a JVM's shutdown; its hook waits for ours.
@@ -90,6 +90,7 @@ final class RunCommand implements Callable<Integer> {
                   if (tidied.getCount() == 0) {
                     return; // nobody sent a signal, the session has ended
                   }
+                  signalled = true;
                   sealed.signal(SIGTERM);
                   try {
                     if (!tidied.await(limit.toMillis(), TimeUnit.MILLISECONDS)) {
@@ -99,14 +100,14 @@ final class RunCommand implements Callable<Integer> {
                   } catch (InterruptedException e) {
                     sealed.kill();
                   }
-                  Runtime.getRuntime().halt(result.get());
+                  Runtime.getRuntime().halt(result);
                 },
                 "signal"));
   }
 
   /// What the session says by its status is passed on; anything else is the end of a process that
   /// could not say anything.
-  private static int status(int status) {
+  private int status(int status) {
     return switch (status) {
       case Main.OK, Main.UNAVAILABLE, Main.FAILED, Main.CONFIGURATION -> status;
       case 1 -> {
@@ -115,6 +116,9 @@ final class RunCommand implements Callable<Integer> {
         yield Main.UNAVAILABLE;
       }
       default -> {
+        if (signalled) {
+          yield Main.OK; // before there was anything that had to end in order
+        }
         System.err.println("casement: the session was killed (status " + status + ")");
         yield Main.FAILED;
       }

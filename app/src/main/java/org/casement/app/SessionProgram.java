@@ -24,7 +24,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.casement.console.ConsoleConnector;
 import org.casement.isolation.InheritedListener;
@@ -88,6 +87,8 @@ final class SessionProgram {
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
   private final InstantSource clock = InstantSource.system();
+  private final CountDownLatch ended = new CountDownLatch(1);
+  private volatile int exitStatus = Main.FAILED;
 
   /// @param listeners in the contract's order, those that the configuration switches on
   /// @param listening told the first links, once the connectors listen
@@ -122,6 +123,15 @@ final class SessionProgram {
 
   /// Runs the session to its end; returns the exit status.
   int run() throws IOException, ConfigurationException {
+    try {
+      exitStatus = runToItsEnd();
+      return exitStatus;
+    } finally {
+      ended.countDown();
+    }
+  }
+
+  private int runToItsEnd() throws IOException, ConfigurationException {
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
         PrintStream logFile = openLog()) {
       Configuration configuration = Configuration.read(arguments.config(), environment);
@@ -169,8 +179,6 @@ final class SessionProgram {
     Deque<InheritedListener> unused = new ArrayDeque<>(listeners);
     Map<String, String> addresses = new LinkedHashMap<>();
     Deque<AutoCloseable> open = new ArrayDeque<>();
-    CountDownLatch ended = new CountDownLatch(1);
-    EndReason reason;
     try {
       if (configuration.listen().web()) {
         InheritedListener listener = unused.removeFirst();
@@ -191,31 +199,23 @@ final class SessionProgram {
           ControlSocket.open(
               arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
       announce(door, addresses);
-      Runtime.getRuntime()
-          .addShutdownHook(new Thread(() -> signalled(supervisor, ended), "signal"));
-      reason = supervisor.live();
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> signalled(supervisor), "signal"));
+      return status(supervisor.live());
     } finally {
       while (!open.isEmpty()) {
         close(open.pop());
       }
     }
-    exitStatus = status(reason);
-    ended.countDown();
-    return exitStatus;
   }
 
-  private volatile int exitStatus = Main.FAILED;
-
-  /// On SIGTERM, SIGINT or SIGHUP, in the JVM's shutdown hook.
-  private void signalled(Supervisor supervisor, CountDownLatch ended) {
+  /// On SIGTERM, SIGINT or SIGHUP, in the JVM's shutdown hook; also at an ordinary exit.
+  private void signalled(Supervisor supervisor) {
     if (ended.getCount() == 0) {
       return;
     }
     supervisor.end(EndReason.of(EndReason.Kind.CANCELLED));
     try {
       ended.await();
-      // For what closes after it: the announcer's last lines.
-      TimeUnit.MILLISECONDS.sleep(50);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }

@@ -102,6 +102,17 @@ public final class Confinement {
       return this;
     }
 
+    /// What lies at `inside` is not there: an empty, read-only directory instead.
+    public Builder hideDirectory(Path inside) {
+      mounts.addAll(List.of("--tmpfs", inside.toString(), "--remount-ro", inside.toString()));
+      return this;
+    }
+
+    /// What lies at `inside` can be neither read nor written: a device without permission instead.
+    public Builder hideFile(Path inside) {
+      return mount("--ro-bind", Path.of("/dev/null"), inside);
+    }
+
     public Builder environment(String name, String value) {
       environment.put(name, value);
       return this;

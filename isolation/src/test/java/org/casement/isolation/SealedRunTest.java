@@ -55,7 +55,8 @@ class SealedRunTest {
   @Test
   void theNodesServicesAreNotReachedFromInside() throws Exception {
     try (ServerSocket canary = new ServerSocket(0, 50, LOCAL)) {
-      String probe = "nc -z -w 3 127.0.0.1 " + canary.getLocalPort() + " && echo REACHED";
+      String target = "TCP4:127.0.0.1:" + canary.getLocalPort() + ",connect-timeout=3";
+      String probe = "socat -u /dev/null " + target + " && echo REACHED";
       assertThat(inside(Layers.Use.OFF, probe)).doesNotContain("REACHED");
       Process twin = new ProcessBuilder("sh", "-c", probe).start(); // outside
       assertThat(new String(twin.getInputStream().readAllBytes(), StandardCharsets.UTF_8))

@@ -80,13 +80,13 @@ final class Machine {
   }
 
   private Path bootToken() {
-    return directory.resolve("boot/token");
+    return directory.resolve("smbios/token");
   }
 
   /// Makes the directories and the overlay.
   void prepare() throws IOException, SessionException, InterruptedException {
     PrivateFiles.directory(directory);
-    for (String part : List.of("disk", "sockets", "boot")) {
+    for (String part : List.of("disk", "sockets", "smbios")) {
       PrivateFiles.directory(directory.resolve(part));
     }
     makeOverlay();
@@ -209,7 +209,7 @@ final class Machine {
     builder
         .writable(directory.resolve("disk"), Path.of("/disk"))
         .writable(sockets(), Path.of("/sockets"))
-        .readOnly(directory.resolve("boot"), Path.of("/boot"));
+        .readOnly(directory.resolve("smbios"), Path.of("/smbios"));
     if (acceleration == Acceleration.KVM) {
       builder.device(Path.of("/dev/kvm"));
     }
@@ -238,7 +238,7 @@ final class Machine {
                         "/golden/initrd",
                         "-append",
                         boot.append())));
-    line.addAll(List.of("-smbios", "type=11,path=/boot/token"));
+    line.addAll(List.of("-smbios", "type=11,path=/smbios/token"));
     // The golden image is opened read-only and not locked: all sessions share it.
     line.addAll(
         List.of(

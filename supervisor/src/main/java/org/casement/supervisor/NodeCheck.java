@@ -118,8 +118,7 @@ final class NodeCheck {
   /// Whether a name that no share shows stands between `share` and `closed`.
   private boolean isHidden(Path share, Path closed) {
     for (Path step : share.relativize(closed)) {
-      String name = step.toString();
-      if (name.startsWith(".") || settings.shares().hidden().contains(name)) {
+      if (settings.shares().hides(step.toString())) {
         return true;
       }
     }

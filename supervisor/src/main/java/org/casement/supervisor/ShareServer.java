@@ -5,6 +5,8 @@ import static java.nio.charset.StandardCharsets.UTF_16LE;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -37,6 +39,9 @@ final class ShareServer {
   private static final Duration START_LIMIT = Duration.ofSeconds(20);
 
   private static final Path SAMBA_DATA = Path.of("/usr/share/samba");
+
+  /// Mounts; a home has some fifty dot entries.
+  private static final int COVERED_LIMIT = 500;
 
   private static final Duration FIRST_PAUSE = Duration.ofMillis(250);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
@@ -88,7 +93,6 @@ final class ShareServer {
     Confinement.Builder builder =
         Confinement.of(settings.shares().smbd())
             .readOnly(SAMBA_DATA)
-            .temporary(Path.of("/tmp"))
             .readOnly(directory.resolve("etc"), Path.of("/etc"))
             .writable(directory.resolve("state"), Path.of("/smb"));
     for (Share share : settings.shares().list()) {
@@ -96,12 +100,8 @@ final class ShareServer {
         builder.writable(place, place);
       }
     }
-    // SECURITY: what is hidden by its name in a share does not exist at all in here.
     for (Share share : settings.shares().list()) {
-      Path real = share.path().toRealPath();
-      for (Path closed : settings.closed().stream().filter(c -> c.startsWith(real)).toList()) {
-        places(share).forEach(place -> builder.temporary(place.resolve(real.relativize(closed))));
-      }
+      hide(share, builder);
     }
     builder.arguments(
         "--no-process-group",
@@ -152,6 +152,41 @@ final class ShareServer {
       Thread.currentThread().interrupt();
     }
     process.close();
+  }
+
+  /// SECURITY: smbd refuses hidden names, but follows a symlink of the user's own that leads to
+  /// one: `profile → .profile`. So those at the top of a share, and the sessions' own directories,
+  /// are covered as they are now; what is made later is hidden by its name alone.
+  private void hide(Share share, Confinement.Builder builder) throws IOException {
+    Path real = share.path().toRealPath();
+    try (DirectoryStream<Path> entries =
+        Files.newDirectoryStream(real, entry -> settings.shares().hides(name(entry)))) {
+      int covered = 0;
+      for (Path entry : entries) {
+        if (Files.isSymbolicLink(entry) || covered++ == COVERED_LIMIT) {
+          continue;
+        }
+        for (Path place : places(share)) {
+          Path inside = place.resolve(name(entry));
+          if (Files.isDirectory(entry)) {
+            builder.hideDirectory(inside);
+          } else {
+            builder.hideFile(inside);
+          }
+        }
+      }
+    }
+    for (Path closed : settings.closed()) {
+      Path top = closed.startsWith(real) ? real.relativize(closed).getName(0) : real;
+      if (closed.startsWith(real) && !settings.shares().hides(top.toString())) {
+        places(share)
+            .forEach(place -> builder.hideDirectory(place.resolve(real.relativize(closed))));
+      }
+    }
+  }
+
+  private static String name(Path entry) {
+    return String.valueOf(entry.getFileName());
   }
 
   /// Where a share lies: at its path, and at its real path for symlinks that were made by that

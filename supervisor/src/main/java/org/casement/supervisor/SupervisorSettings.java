@@ -57,6 +57,10 @@ public record SupervisorSettings(
       list = List.copyOf(list);
       hidden = List.copyOf(hidden);
     }
+
+    boolean hides(String name) {
+      return name.startsWith(".") || hidden.contains(name);
+    }
   }
 
   /// How helpers are confined.

@@ -36,7 +36,7 @@ final class NodeAddresses implements AutoCloseable {
     try {
       for (NetworkInterface network : NetworkInterface.networkInterfaces().toList()) {
         for (InetAddress address : network.inetAddresses().toList()) {
-          if (network.isUp() && !address.isLoopbackAddress() && !address.isLinkLocalAddress()) {
+          if (network.isUp() && !network.isLoopback() && !address.isLinkLocalAddress()) {
             String text = address.getHostAddress();
             real.add(address instanceof Inet6Address ? text.replaceFirst("%.*", "") : text);
           }

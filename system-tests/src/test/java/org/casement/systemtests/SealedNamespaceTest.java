@@ -33,7 +33,7 @@ final class SealedNamespaceTest {
       Place weakened = Place.inside(supervisor, user, "user", "pid", "mnt");
       nothingOutsideIsReached(sealed, weakened);
       nothingInsideIsReached(
-          sealed, List.of(Place.of(user), Place.of(stranger), Place.node(), weakened));
+          layers, sealed, List.of(Place.of(user), Place.of(stranger), Place.node(), weakened));
       thereIsOnlyLoopback(sealed);
       nobodyInsideHasCapabilities(supervisor);
     }
@@ -48,9 +48,16 @@ final class SealedNamespaceTest {
     }
   }
 
-  private static void nothingInsideIsReached(Place sealed, List<Place> outside) {
+  private static void nothingInsideIsReached(Layers layers, Place sealed, List<Place> outside) {
     try (Targets targets = Targets.inside(sealed)) {
-      targets.assertAllReached(Probe.run(sealed, targets.probes()));
+      // With nftables nobody inside reaches anything over IPv4 either, but for the guest's ports.
+      targets.assertReached(
+          Probe.run(sealed, targets.probes()),
+          name ->
+              !layers.nftables()
+                  || name.startsWith("abstract")
+                  || name.contains("to-::1:")
+                  || name.contains("to-:::"));
       targets.canaries().forget();
       for (Place place : outside) {
         targets.assertNoneReached(Probe.run(place, targets.probes()));
