@@ -78,7 +78,8 @@ final class RefusedStartTest {
     }
   }
 
-  /// What can be wrong with a golden image, and two words of what is said then.
+  /// What can be wrong with a golden image, and two words of what is said then; more of the manifest
+  /// in GoldenImageTest.
   enum Spoilt {
     DISK_MISSING("has no ", "disk.qcow2"),
     DISK_UNREADABLE("disk.qcow2", "not readable"),
@@ -87,13 +88,8 @@ final class RefusedStartTest {
     DISK_SHORT_OF_ONE_BYTE("disk.qcow2", "bytes, its manifest says"),
     KERNEL_MISSING("has no ", "vmlinuz"),
     MANIFEST_MISSING("has no ", "manifest.json"),
-    MANIFEST_UNREADABLE("manifest.json", "not readable"),
-    MANIFEST_EMPTY("manifest.json", "is not a manifest"),
     MANIFEST_NO_JSON("manifest.json", "is not a manifest"),
-    MANIFEST_WITHOUT_DISK("manifest.json", "disk is not a string"),
-    MANIFEST_OF_ANOTHER_FORMAT("manifest.json", "format is not 1"),
-    MANIFEST_LEADS_ELSEWHERE("manifest.json", "kernel is not a plain file name"),
-    MANIFEST_OF_HUGE_MEMORY("manifest.json", "memoryMiB is not a number from");
+    MANIFEST_LEADS_ELSEWHERE("manifest.json", "kernel is not a plain file name");
 
     private final String first;
     private final String second;
@@ -114,14 +110,8 @@ final class RefusedStartTest {
         case DISK_SHORT_OF_ONE_BYTE -> run("truncate", "-s", "-1", disk);
         case KERNEL_MISSING -> run("rm", kernel);
         case MANIFEST_MISSING -> run("rm", manifest);
-        case MANIFEST_UNREADABLE -> run("chmod", "600", manifest);
-        case MANIFEST_EMPTY -> run("truncate", "-s", "0", manifest);
         case MANIFEST_NO_JSON -> edit(manifest, "s/{//");
-        case MANIFEST_WITHOUT_DISK -> edit(manifest, "s/\"disk\"/\"dist\"/");
-        case MANIFEST_OF_ANOTHER_FORMAT -> edit(manifest, "s/\"format\": 1/\"format\": 2/");
         case MANIFEST_LEADS_ELSEWHERE -> edit(manifest, "s|\"vmlinuz\"|\"../../../etc/hostname\"|");
-        case MANIFEST_OF_HUGE_MEMORY ->
-            edit(manifest, "s/\"memoryMiB\": *[0-9]*/\"memoryMiB\": 1000000000000/");
       }
     }
 
