@@ -70,10 +70,14 @@ final class DevScriptTest {
     return Command.run(builder, "", Duration.ofSeconds(60));
   }
 
+  /// Services that packages bring. A session's own helpers, anybody's, are in other namespaces.
   private static List<String> daemons() {
+    ProcessEntry self =
+        ProcessEntry.read(Math.toIntExact(ProcessHandle.current().pid())).orElseThrow();
     return ProcessEntry.all().stream()
+        .filter(process -> process.name().matches("smbd|nmbd|winbindd|xrdp.*|samba.*"))
+        .filter(process -> process.namespace("pid").equals(self.namespace("pid")))
         .map(ProcessEntry::name)
-        .filter(name -> name.matches("smbd|nmbd|winbindd|xrdp.*|samba.*"))
         .sorted()
         .toList();
   }

@@ -78,8 +78,8 @@ final class RefusedStartTest {
     }
   }
 
-  /// What can be wrong with a golden image, and two words of what is said then; more of the manifest
-  /// in GoldenImageTest.
+  /// What can be wrong with a golden image, and two words of what is said then; more of the
+  /// manifest in GoldenImageTest.
   enum Spoilt {
     DISK_MISSING("has no ", "disk.qcow2"),
     DISK_UNREADABLE("disk.qcow2", "not readable"),
