@@ -111,9 +111,11 @@ final class RunCommand implements Callable<Integer> {
     return switch (status) {
       case Main.OK, Main.UNAVAILABLE, Main.FAILED, Main.CONFIGURATION -> status;
       case 1 -> {
-        // unshare's own status: it said why in its own words.
-        SealedRun.problem().ifPresent(problem -> System.err.println("casement: " + problem));
-        yield Main.UNAVAILABLE;
+        // unshare's own status: it cannot seal here, or its child was killed (it cannot kill itself
+        // by the signal that nobody can handle, and ends with 1 instead).
+        Optional<String> problem = SealedRun.problem();
+        System.err.println("casement: " + problem.orElse("the session was killed"));
+        yield problem.isPresent() ? Main.UNAVAILABLE : Main.FAILED;
       }
       default -> {
         if (signalled) {

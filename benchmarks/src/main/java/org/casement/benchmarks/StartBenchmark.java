@@ -37,7 +37,7 @@ final class StartBenchmark {
       long command = System.nanoTime();
       try (Session session = Session.launch(user, Settings.standard())) {
         ProcessEntry inner = inner(session);
-        long executed = awaitExec(inner);
+        long executed = awaitExec(session, inner);
         while (!session.isAnnounced()) {
           LockSupport.parkNanos(POLL_NANOS);
         }
@@ -64,14 +64,14 @@ final class StartBenchmark {
     return session.supervisor();
   }
 
-  private static long awaitExec(ProcessEntry inner) {
+  private static long awaitExec(Session session, ProcessEntry inner) {
     if (isSession(inner)) {
       throw new AssertionError("the supervisor was executed before anybody looked");
     }
     long deadline = System.nanoTime() + LIMIT.toNanos();
     while (!isSession(inner)) {
-      if (System.nanoTime() > deadline || !inner.isAlive()) {
-        throw new AssertionError("no supervisor was executed");
+      if (System.nanoTime() > deadline) {
+        throw new AssertionError("no supervisor was executed\n" + session.story());
       }
       LockSupport.parkNanos(POLL_NANOS);
     }

@@ -258,8 +258,12 @@ public final class Session implements AutoCloseable {
     return inTree(
         "the supervisor",
         entry ->
-            !entry.namespace("pid").equals(outer().namespace("pid"))
+            entry.namespace("pid").filter(space -> !isOuters(space)).isPresent()
                 && parent(entry).namespace("pid").equals(outer().namespace("pid")));
+  }
+
+  private boolean isOuters(String pidNamespace) {
+    return outer().namespace("pid").filter(pidNamespace::equals).isPresent();
   }
 
   /// util-linux' unshare, between the two: the parent of PID 1.
@@ -324,7 +328,7 @@ public final class Session implements AutoCloseable {
   }
 
   /// Everything there is to say about a session that did not do what it should.
-  private String story() {
+  public String story() {
     String story = "out: " + out + "\nerr: " + String.join("\n     ", err);
     if (printed("session").isPresent() && Files.exists(home().resolve("log"))) {
       story += "\nlog:\n" + log();
