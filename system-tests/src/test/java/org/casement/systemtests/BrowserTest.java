@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import org.casement.testkit.Await;
 import org.casement.testkit.SecretSearch;
@@ -64,11 +65,11 @@ final class BrowserTest {
     browser.page().keyboard().press("Enter");
   }
 
-  /// The terminal may not be there yet; what is typed into nothing is lost.
-  private static boolean typedInto(Path file, Browser browser, String line) {
+  /// The terminal may not be there yet, or come in the middle of it: then it is typed again.
+  private static boolean typed(Browser browser, String line, BooleanSupplier arrived) {
     type(browser, line);
     try {
-      Await.until("the file is there", Duration.ofSeconds(6), () -> Files.exists(file));
+      Await.until("it arrives", Duration.ofSeconds(6), arrived);
       return true;
     } catch (AssertionError e) {
       return false;
@@ -98,12 +99,12 @@ final class BrowserTest {
 
       String word = "typed-" + ThreadLocalRandom.current().nextInt(1_000_000);
       Path typed = own.home().resolve("casement/typed.txt");
+      String line = "echo " + word + " >typed.txt";
       Await.until(
           "the typed text is in a file on the share",
           DESKTOP_LIMIT,
-          () -> typedInto(typed, browser, "echo " + word + " >typed.txt"),
-          () -> "see " + browser.screenshot("failed-typing"));
-      Await.until("it is whole", PAGE_LIMIT, () -> read(typed).equals(word + "\n"));
+          () -> typed(browser, line, () -> read(typed).equals(word + "\n")),
+          () -> "'" + read(typed) + "', see " + browser.screenshot("failed-typing"));
 
       wire.cut();
       browser.awaitPhase("reconnecting", PAGE_LIMIT);
