@@ -1,5 +1,6 @@
 package org.casement.app;
 
+import java.io.PrintStream;
 import java.util.Locale;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -8,14 +9,17 @@ import org.casement.session.SessionEvent;
 import org.casement.session.SessionEvent.StepStatus;
 import org.casement.session.SessionState;
 
-/// Tells the person at the terminal how far the session is, on standard error. A terminal that does
-/// not read (Ctrl-S) holds up nothing but this: what does not fit into the queue is not said.
+/// Tells the person at the terminal how far the session is: links on standard output, the rest on
+/// standard error. A terminal that does not read (Ctrl-S) holds up nothing but this: what does not
+/// fit into the queue is not said.
 final class Announcer implements Consumer<SessionEvent>, AutoCloseable {
   private static final int QUEUE_LIMIT = 100;
   private static final long CLOSE_LIMIT_MS = 500;
-  private static final String END = "";
+  private static final Line END = new Line(System.err, "");
 
-  private final BlockingQueue<String> lines = new LinkedBlockingQueue<>(QUEUE_LIMIT);
+  private record Line(PrintStream stream, String text) {}
+
+  private final BlockingQueue<Line> lines = new LinkedBlockingQueue<>(QUEUE_LIMIT);
   private final Thread writer = Thread.ofPlatform().daemon().name("announcer").start(this::write);
 
   @Override
@@ -44,13 +48,19 @@ final class Announcer implements Consumer<SessionEvent>, AutoCloseable {
   }
 
   private void say(String text) {
-    var _ = lines.offer("casement: " + text);
+    var _ = lines.offer(new Line(System.err, "casement: " + text));
+  }
+
+  /// For programs that start a session: `text` alone, on standard output.
+  void print(String text) {
+    var _ = lines.offer(new Line(System.out, text));
   }
 
   private void write() {
     try {
-      for (String line = lines.take(); !line.equals(END); line = lines.take()) {
-        System.err.println(line);
+      for (Line line = lines.take(); !line.equals(END); line = lines.take()) {
+        line.stream().println(line.text());
+        line.stream().flush();
       }
     } catch (InterruptedException e) {
       return;

@@ -12,6 +12,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.function.Function;
@@ -24,6 +25,7 @@ final class ControlSocket implements AutoCloseable {
   private static final int REQUEST_LIMIT_BYTES = 64;
   private static final int ANSWER_LIMIT_BYTES = 64 * 1024;
   private static final int CONNECTIONS_LIMIT = 8;
+  private static final Duration ASK_LIMIT = Duration.ofSeconds(5);
 
   private final ServerSocketChannel server;
   private final Function<String, Map<String, Object>> answer;
@@ -50,16 +52,29 @@ final class ControlSocket implements AutoCloseable {
   static Map<String, Object> ask(Path runtime, String command) throws IOException {
     try (SocketChannel channel =
         SocketChannel.open(UnixDomainSocketAddress.of(runtime.resolve(NAME)))) {
+      Thread limit = Thread.ofVirtual().start(() -> closeAfter(channel, ASK_LIMIT));
       OutputStream out = Channels.newOutputStream(channel);
       out.write((command + "\n").getBytes(UTF_8));
       out.flush();
-      return JSON.std.mapFrom(readLine(Channels.newInputStream(channel), ANSWER_LIMIT_BYTES));
+      String answer = readLine(Channels.newInputStream(channel), ANSWER_LIMIT_BYTES);
+      limit.interrupt();
+      return JSON.std.mapFrom(answer);
+    }
+  }
+
+  /// A session that was stopped (SIGSTOP) accepts and never answers.
+  private static void closeAfter(SocketChannel channel, Duration limit) {
+    try {
+      Thread.sleep(limit);
+      channel.close();
+    } catch (InterruptedException | IOException e) {
+      return; // answered
     }
   }
 
   private void accept() {
     try {
-      while (true) {
+      while (server.isOpen()) {
         SocketChannel channel = server.accept();
         if (places.tryAcquire()) {
           Thread.ofVirtual().name("control-answer").start(() -> serve(channel));

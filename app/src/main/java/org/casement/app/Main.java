@@ -1,5 +1,6 @@
 package org.casement.app;
 
+import java.nio.file.FileSystemException;
 import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Command;
     description = "Windows desktops as sealed jobs.",
     synopsisSubcommandLabel = "COMMAND",
     mixinStandardHelpOptions = true,
+    scope = CommandLine.ScopeType.INHERIT,
     version = "casement 0.1.0",
     subcommands = {
       RunCommand.class,
@@ -60,7 +62,11 @@ public final class Main {
   }
 
   private static int report(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
-    command.getErr().println("casement: " + e.getMessage());
+    String message =
+        e instanceof FileSystemException file
+            ? "cannot use " + file.getFile() + ": " + file.getClass().getSimpleName()
+            : e.getMessage();
+    command.getErr().println("casement: " + message);
     return switch (e) {
       case ConfigurationException _ -> CONFIGURATION;
       case org.casement.session.SessionException _, java.io.IOException _ -> UNAVAILABLE;

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -16,8 +17,10 @@ import org.casement.isolation.SealedRun;
 import org.casement.session.SessionException;
 import org.casement.session.SessionId;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// The process outside the namespace. It opens the listeners, starts the sealed part, passes
 /// signals to it, and tidies what it leaves, however it ends.
@@ -26,6 +29,8 @@ import picocli.CommandLine.Option;
     description = "Runs a session, sealed, in the foreground. Ctrl-C ends it in order.")
 final class RunCommand implements Callable<Integer> {
   private static final int SIGTERM = 15;
+
+  @Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @Option(names = "--config", paramLabel = "FILE", description = "the configuration to use")
   private @Nullable Path config;
@@ -36,7 +41,16 @@ final class RunCommand implements Callable<Integer> {
       description = "the session's walltime, such as 2h or 90m, instead of the configuration's")
   private @Nullable String time;
 
+  /// For removing files and printing: a home on a file system that hangs must not hold up a signal.
+  private static final Duration TIDY_LIMIT = Duration.ofSeconds(10);
+
+  private static final String LONGEST_SOCKET = "/machine/sockets/test";
+
+  /// sockaddr_un has 108 bytes, of which the JDK uses 106 (unix(7)).
+  private static final int SOCKET_PATH_LIMIT_BYTES = 106;
+
   private final CountDownLatch tidied = new CountDownLatch(1);
+  private volatile @Nullable SealedRun sealed;
   private volatile boolean signalled;
   private volatile int result = Main.FAILED;
 
@@ -47,79 +61,119 @@ final class RunCommand implements Callable<Integer> {
     Duration walltime = walltime(configuration);
     String node = SealedStart.node();
     Path parent = configuration.session().runtimeParent();
-    RuntimeDirectory.sweep(parent);
+    if (!Files.isDirectory(parent)) {
+      throw new SessionException(
+          parent + " is not a directory on this node; set [session] runtime_parent");
+    }
+    RuntimeDirectory.sweep(
+        parent,
+        (left, e) ->
+            System.err.println(
+                "casement: cannot remove " + left + ", which a dead session left: " + e));
     SessionHome.tidyDead(configuration.session().home(), node);
     SessionId id = SessionId.random(new SecureRandom());
-    SessionHome home = SessionHome.create(configuration.session().home(), id);
+    passSignals(walltime.plus(SealedStart.endLimit(configuration)));
     RuntimeDirectory runtime = RuntimeDirectory.create(parent);
     try {
-      home.write(new SessionHome.Whereabouts(id, node, runtime.path()));
-      SessionProgram.Arguments session =
-          new SessionProgram.Arguments(
-              configuration.file(), id, home.directory(), runtime.path(), walltime);
-      return run(configuration, session);
+      checkLength(runtime.path());
+      SessionHome home = SessionHome.create(configuration.session().home(), id);
+      try {
+        home.write(new SessionHome.Whereabouts(id, node, runtime.path()));
+        result =
+            run(
+                configuration,
+                new SessionProgram.Arguments(
+                    configuration.file(), id, home.directory(), runtime.path(), walltime),
+                home);
+        return result;
+      } finally {
+        home.tidy();
+      }
     } finally {
-      runtime.remove();
-      home.tidy();
-      tidied.countDown();
+      try {
+        runtime.remove();
+      } finally {
+        tidied.countDown();
+      }
     }
   }
 
-  private int run(Configuration configuration, SessionProgram.Arguments session)
+  private int run(Configuration configuration, SessionProgram.Arguments session, SessionHome home)
       throws IOException, InterruptedException {
     List<Listener> listeners = SealedStart.listeners(configuration.listen());
-    SealedRun sealed;
+    SealedRun started;
     try {
-      sealed = SealedStart.start(configuration, listeners, session, System.getenv());
+      started = SealedStart.start(configuration, listeners, session, System.getenv());
     } finally {
       listeners.forEach(Listener::close); // the session has its own copies
     }
-    try (sealed) {
-      passSignals(sealed, SealedStart.endLimit(configuration));
-      result = status(sealed.waitFor());
+    try (started) {
+      sealed = started;
+      if (signalled) {
+        return Main.OK;
+      }
+      return status(started.waitFor(), Files.exists(home.log()));
     }
-    return result;
   }
 
-  /// SIGTERM, SIGINT and SIGHUP start a JVM's shutdown; its hook waits for ours.
-  private void passSignals(SealedRun sealed, Duration limit) {
-    Runtime.getRuntime()
-        .addShutdownHook(
-            new Thread(
-                () -> {
-                  if (tidied.getCount() == 0) {
-                    return; // nobody sent a signal, the session has ended
-                  }
-                  signalled = true;
-                  sealed.signal(SIGTERM);
-                  try {
-                    if (!tidied.await(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-                      sealed.kill();
-                      tidied.await();
-                    }
-                  } catch (InterruptedException e) {
-                    sealed.kill();
-                  }
-                  Runtime.getRuntime().halt(result);
-                },
-                "signal"));
+  /// SIGTERM, SIGINT and SIGHUP start a JVM's shutdown; its hook waits for ours. Beside it,
+  /// whatever holds up the session: some time after its walltime it is killed.
+  private void passSignals(Duration longest) {
+    Thread.ofPlatform()
+        .daemon()
+        .name("watchdog")
+        .start(
+            () -> {
+              try {
+                Thread.sleep(longest);
+                kill();
+              } catch (InterruptedException e) {
+                return;
+              }
+            });
+    Runtime.getRuntime().addShutdownHook(new Thread(this::passSignal, "signal"));
+  }
+
+  private void passSignal() {
+    if (tidied.getCount() == 0) {
+      return; // nobody sent a signal, the session has ended
+    }
+    signalled = true;
+    SealedRun running = sealed;
+    try {
+      if (running != null) {
+        running.signal(SIGTERM);
+        while (running.isAlive() && !tidied.await(1, TimeUnit.SECONDS)) {
+          // the session ends in order, within its drain timeout; the watchdog is for what does not
+        }
+      }
+      var _ = tidied.await(TIDY_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      kill();
+    }
+    Runtime.getRuntime().halt(result);
+  }
+
+  private void kill() {
+    SealedRun running = sealed;
+    if (running != null) {
+      running.kill();
+    }
   }
 
   /// What the session says by its status is passed on; anything else is the end of a process that
   /// could not say anything.
-  private int status(int status) {
+  private int status(int status, boolean begun) {
     return switch (status) {
       case Main.OK, Main.UNAVAILABLE, Main.FAILED, Main.CONFIGURATION -> status;
-      case 1 -> {
-        // unshare's own status: it cannot seal here, or its child was killed (it cannot kill itself
-        // by the signal that nobody can handle, and ends with 1 instead).
-        Optional<String> problem = SealedRun.problem();
-        System.err.println("casement: " + problem.orElse("the session was killed"));
-        yield problem.isPresent() ? Main.UNAVAILABLE : Main.FAILED;
-      }
       default -> {
-        if (signalled) {
+        if (signalled && !begun) {
           yield Main.OK; // before there was anything that had to end in order
+        }
+        if (status == 1 && !begun) {
+          // unshare's own status: it said why in its own words.
+          SealedRun.problem().ifPresent(problem -> System.err.println("casement: " + problem));
+          yield Main.UNAVAILABLE;
         }
         System.err.println("casement: the session was killed (status " + status + ")");
         yield Main.FAILED;
@@ -127,13 +181,26 @@ final class RunCommand implements Callable<Integer> {
     };
   }
 
-  private Duration walltime(Configuration configuration) throws SessionException {
+  private static void checkLength(Path runtime) throws SessionException {
+    if ((runtime + LONGEST_SOCKET).length() > SOCKET_PATH_LIMIT_BYTES) {
+      throw new SessionException(
+          runtime.getParent()
+              + " is too long a name for the sockets below it; set a shorter [session]"
+              + " runtime_parent");
+    }
+  }
+
+  private Duration walltime(Configuration configuration) {
     String text = time;
     if (text == null) {
       return configuration.session().walltime();
     }
     return SettingsSection.parseDuration(text)
-        .orElseThrow(() -> new SessionException("--time is a time such as 8h, 90m or 30s"));
+        .orElseThrow(
+            () ->
+                new CommandLine.ParameterException(
+                    Objects.requireNonNull(spec).commandLine(),
+                    "--time is a time such as 8h, 90m or 30s"));
   }
 
   private static void refuseRoot() throws IOException, SessionException {

@@ -75,7 +75,7 @@ final class SealedStart {
     }
   }
 
-  /// The longest a session may take to end after a signal.
+  /// The longest a session may take to end once it should.
   static Duration endLimit(Configuration configuration) {
     return configuration.session().drainTimeout().plusSeconds(20);
   }

@@ -30,6 +30,9 @@ final class SessionChoice {
     Configuration configuration = Configuration.find(Optional.ofNullable(config), System.getenv());
     List<Live> live = new ArrayList<>();
     for (SessionHome home : SessionHome.all(configuration.session().home())) {
+      if (session != null && !home.directory().endsWith(session)) {
+        continue;
+      }
       home.whereabouts().flatMap(whereabouts -> ask(home, whereabouts)).ifPresent(live::add);
     }
     return live;

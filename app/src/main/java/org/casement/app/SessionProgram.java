@@ -51,6 +51,9 @@ import org.casement.web.WebConnector;
 final class SessionProgram {
   private static final String PAGES = "org/casement/pages/dist/";
 
+  /// What seals this session, in the words of the security model: the user's own namespaces.
+  private static final String STRENGTH = "unprivileged";
+
   /// Two threads move the bytes of one person's desktop; the second serves pages meanwhile.
   private static final int EVENT_LOOPS = 2;
 
@@ -115,7 +118,7 @@ final class SessionProgram {
     } catch (IOException e) {
       System.err.println("casement: the session did not start: " + e.getMessage());
       return Main.UNAVAILABLE;
-    } catch (RuntimeException e) { // other threads would keep the process alive
+    } catch (RuntimeException | Error e) { // other threads would keep the process alive
       e.printStackTrace();
       return Main.FAILED;
     }
@@ -145,6 +148,8 @@ final class SessionProgram {
           arguments.id(),
           "walltime",
           arguments.walltime().toSeconds() + "s",
+          "strength",
+          STRENGTH,
           "layers",
           environment.getOrDefault(Seal.LAYERS_VARIABLE, "none"));
       try (Announcer announcer = new Announcer();
@@ -153,7 +158,7 @@ final class SessionProgram {
         story.follow(announcer);
         Supervisor supervisor =
             new Supervisor(settings(configuration), story, loops, log, random, clock);
-        return live(configuration, story, supervisor, loops, log);
+        return live(configuration, story, supervisor, loops, log, announcer);
       }
     }
   }
@@ -163,7 +168,8 @@ final class SessionProgram {
       SessionStory story,
       Supervisor supervisor,
       EventLoops loops,
-      EventLog log)
+      EventLog log,
+      Announcer announcer)
       throws IOException {
     Door door = new Door(arguments.id(), clock, random, log);
     Desk desk =
@@ -172,7 +178,7 @@ final class SessionProgram {
             door,
             story,
             Pages.load(SessionProgram.class.getClassLoader(), PAGES),
-            "unprivileged",
+            STRENGTH,
             () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
             random,
             log);
@@ -198,7 +204,7 @@ final class SessionProgram {
       open.push(
           ControlSocket.open(
               arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
-      announce(door, addresses);
+      announce(door, addresses, announcer);
       Runtime.getRuntime().addShutdownHook(new Thread(() -> signalled(supervisor), "signal"));
       return status(supervisor.live());
     } finally {
@@ -265,18 +271,18 @@ final class SessionProgram {
   }
 
   /// Prints the first links and leaves the desktop's in the session home.
-  private void announce(Door door, Map<String, String> addresses) throws IOException {
-    System.out.println("session " + arguments.id());
+  private void announce(Door door, Map<String, String> addresses, Announcer announcer)
+      throws IOException {
+    announcer.print("session " + arguments.id());
     List<URI> links = new ArrayList<>();
     for (Map.Entry<String, String> address : addresses.entrySet()) {
       String link = link(address.getValue(), door, Optional.empty());
       links.add(URI.create(link));
-      System.out.println((address.getKey().equals("web") ? "link " : "console ") + link);
+      announcer.print((address.getKey().equals("web") ? "link " : "console ") + link);
       if (address.getKey().equals("web")) {
         SessionHome.writePrivately(arguments.home().resolve("link"), link + "\n");
       }
     }
-    System.out.flush();
     listening.accept(links);
   }
 

@@ -33,6 +33,8 @@ public final class ConfinedProcess implements AutoCloseable {
   /// From exec of bwrap to its child takes 1 to 3 ms; more than this is a broken node.
   private static final long CHILD_TIMEOUT_SECONDS = 10;
 
+  private static final long CLOSE_LIMIT_SECONDS = 2;
+
   private final Process bwrap;
   private final Optional<ProcessHandle> helper;
   private final String layers;
@@ -231,7 +233,10 @@ public final class ConfinedProcess implements AutoCloseable {
     boolean interrupted = false;
     while (bwrap.isAlive()) {
       try {
-        bwrap.waitFor();
+        // Stopped by a signal, it does not see that its child has gone.
+        if (!bwrap.waitFor(CLOSE_LIMIT_SECONDS, TimeUnit.SECONDS)) {
+          bwrap.destroyForcibly();
+        }
       } catch (InterruptedException e) {
         interrupted = true;
       }

@@ -11,11 +11,15 @@ import java.nio.file.SecureDirectoryStream;
 import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HexFormat;
+import java.util.Set;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// A session's directory on the node: 0700, with a name nobody can foresee, below a parent in which
@@ -26,6 +30,9 @@ public final class RuntimeDirectory implements AutoCloseable {
 
   /// Being made: it gets its name once it is locked, so that no sweep sees it without.
   private static final String UNFINISHED = ".new";
+
+  private static final Set<PosixFilePermission> OWNERS =
+      PosixFilePermissions.fromString("rwx------");
 
   private static final Duration UNFINISHED_AGE = Duration.ofHours(1);
 
@@ -71,13 +78,20 @@ public final class RuntimeDirectory implements AutoCloseable {
   }
 
   /// Removes what dead sessions of this user left below `parent`; returns how many.
-  public static int sweep(Path parent) throws IOException {
+  ///
+  /// @param failed told what could not be removed, and why
+  public static int sweep(Path parent, BiConsumer<Path, IOException> failed) throws IOException {
     int removed = 0;
     try (DirectoryStream<Path> left = Files.newDirectoryStream(checked(parent), prefix() + "*")) {
       for (Path path : left) {
-        if (isOurs(path) && isAbandoned(path)) {
-          delete(path);
-          removed++;
+        try {
+          if (isOurs(path) && isAbandoned(path)) {
+            delete(path);
+            removed++;
+          }
+        } catch (IOException e) {
+          // Gone meanwhile, or made undeletable by a helper: no reason to refuse a new session.
+          failed.accept(path, e);
         }
       }
     }
@@ -188,6 +202,13 @@ public final class RuntimeDirectory implements AutoCloseable {
       throws IOException {
     if (name == null || depthLeft == 0) {
       throw new IsolationException("cannot remove a directory that is nested too deeply: " + name);
+    }
+    // A helper may have taken its own rights away. Nothing of the session runs any more, so nobody
+    // puts a link here in between.
+    PosixFileAttributeView view =
+        parent.getFileAttributeView(name, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
+    if (!view.readAttributes().permissions().containsAll(OWNERS)) {
+      parent.getFileAttributeView(name, PosixFileAttributeView.class).setPermissions(OWNERS);
     }
     try (SecureDirectoryStream<Path> directory =
         parent.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {

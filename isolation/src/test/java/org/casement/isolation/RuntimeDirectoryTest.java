@@ -3,6 +3,7 @@ package org.casement.isolation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -27,12 +28,12 @@ class RuntimeDirectoryTest {
   void aSweepLeavesWhatSomebodyHoldsAndRemovesTheRest() throws Exception {
     RuntimeDirectory outer = RuntimeDirectory.create(parent);
     RuntimeDirectory inner = RuntimeDirectory.hold(outer.path());
-    assertThat(RuntimeDirectory.sweep(parent)).isZero();
+    assertThat(sweep(parent)).isZero();
     outer.close();
-    assertThat(RuntimeDirectory.sweep(parent)).isZero();
+    assertThat(sweep(parent)).isZero();
     assertThat(outer.path()).exists();
     inner.close();
-    assertThat(RuntimeDirectory.sweep(parent)).isEqualTo(1);
+    assertThat(sweep(parent)).isEqualTo(1);
     assertThat(outer.path()).doesNotExist();
   }
 
@@ -58,7 +59,7 @@ class RuntimeDirectoryTest {
     Path target = Files.createDirectory(parent.resolve("target"));
     String uid = Long.toString(Linux.call(Linux.Call.GETUID));
     Path link = Files.createSymbolicLink(parent.resolve("casement-" + uid + "-link"), target);
-    assertThat(RuntimeDirectory.sweep(parent)).isZero();
+    assertThat(sweep(parent)).isZero();
     assertThat(other).exists();
     assertThat(target).exists();
     assertThat(link).exists();
@@ -73,5 +74,42 @@ class RuntimeDirectoryTest {
         .hasMessageContaining("others can rename in " + open);
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxr-xr-x"));
     RuntimeDirectory.create(open).remove(); // the twin
+  }
+
+  private static int sweep(Path parent) throws IOException {
+    return RuntimeDirectory.sweep(
+        parent,
+        (path, e) -> {
+          throw new AssertionError(path.toString(), e);
+        });
+  }
+
+  @Test
+  void aHelperThatTookItsOwnRightsAwayDoesNotKeepItsDirectory() throws IOException {
+    Path left;
+    try (RuntimeDirectory runtime = RuntimeDirectory.create(parent)) {
+      left = runtime.path();
+      Path closed = Files.createDirectories(left.resolve("a/b"));
+      Files.createFile(closed.resolve("file"));
+      Files.setPosixFilePermissions(closed, java.util.Set.of());
+      Files.setPosixFilePermissions(left.resolve("a"), java.util.Set.of());
+    }
+    assertThat(sweep(parent)).isEqualTo(1);
+    assertThat(left).doesNotExist();
+  }
+
+  @Test
+  void whatCannotBeRemovedIsToldAndStopsNothing() throws IOException {
+    Path deep;
+    try (RuntimeDirectory runtime = RuntimeDirectory.create(parent)) {
+      deep = runtime.path();
+      Files.createDirectories(deep.resolve("d/".repeat(120)));
+    }
+    try (RuntimeDirectory other = RuntimeDirectory.create(parent)) {
+      Files.createFile(other.path().resolve("file"));
+    }
+    java.util.List<Path> failed = new java.util.ArrayList<>();
+    assertThat(RuntimeDirectory.sweep(parent, (path, _) -> failed.add(path))).isEqualTo(1);
+    assertThat(failed).containsExactly(deep);
   }
 }

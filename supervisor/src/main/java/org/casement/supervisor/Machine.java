@@ -48,6 +48,9 @@ final class Machine {
   /// QEMU answers on QMP 0.25 s after its start; a node that needs so long does not work.
   private static final Duration CONTROL_LIMIT = Duration.ofSeconds(30);
 
+  /// Between the end of QEMU's control socket and its own.
+  private static final Duration END_LIMIT = Duration.ofSeconds(1);
+
   private static final Duration COMMAND_LIMIT = Duration.ofSeconds(5);
 
   private final Path directory;
@@ -164,7 +167,15 @@ final class Machine {
       }
       Thread.sleep(START_POLL);
     }
-    qmp = QmpClient.connect(socket, CONTROL_LIMIT, events, closed);
+    try {
+      qmp = QmpClient.connect(socket, CONTROL_LIMIT, events, closed);
+    } catch (IOException e) {
+      // QEMU makes the socket before it has acceleration and memory; what it says then is better.
+      if (started.waitFor(END_LIMIT).isEmpty()) {
+        throw e;
+      }
+      throw new SessionException("QEMU did not start: " + HelperLog.lastLine(log()).orElse(""), e);
+    }
     Files.deleteIfExists(bootToken()); // QEMU read it when it started
   }
 
@@ -187,11 +198,11 @@ final class Machine {
     ConfinedProcess process = qemu;
     qmp = null;
     qemu = null;
+    if (process != null) {
+      process.close(); // first: a QEMU that floods its control socket cannot hold this up
+    }
     if (connection != null) {
       connection.close();
-    }
-    if (process != null) {
-      process.close();
     }
   }
 

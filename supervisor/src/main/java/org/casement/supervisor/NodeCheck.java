@@ -109,6 +109,12 @@ final class NodeCheck {
               what + "and " + closed + ", where sessions keep their secrets, lie in each other");
         }
       }
+      for (Share other : settings.shares().list()) {
+        Path outer = other.path().toRealPath();
+        if (real.startsWith(outer) && isHidden(outer, real)) {
+          return Optional.of(what + "lies below a hidden name in share " + other.name());
+        }
+      }
       return Optional.empty();
     } catch (IOException e) {
       return Optional.of(what + "cannot be used: " + e.getMessage());

@@ -7,6 +7,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
@@ -15,6 +16,7 @@ import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.casement.isolation.ConfinedProcess;
 import org.casement.isolation.Confinement;
@@ -41,7 +43,11 @@ final class ShareServer {
   private static final Path SAMBA_DATA = Path.of("/usr/share/samba");
 
   /// Mounts; a home has some fifty dot entries.
-  private static final int COVERED_LIMIT = 500;
+  static final int COVERED_LIMIT = 2000;
+
+  /// What comes and goes by itself is left to its hidden name: bwrap would make it again where it
+  /// has gone meanwhile.
+  private static final Pattern FLEETING = Pattern.compile("\\.nfs.*|.*(\\.lock|\\.swp|\\.tmp|~)");
 
   private static final Duration FIRST_PAUSE = Duration.ofMillis(250);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
@@ -163,12 +169,19 @@ final class ShareServer {
         Files.newDirectoryStream(real, entry -> settings.shares().hides(name(entry)))) {
       int covered = 0;
       for (Path entry : entries) {
-        if (Files.isSymbolicLink(entry) || covered++ == COVERED_LIMIT) {
+        boolean file = Files.isRegularFile(entry, LinkOption.NOFOLLOW_LINKS);
+        boolean directory = Files.isDirectory(entry, LinkOption.NOFOLLOW_LINKS);
+        if ((!file && !directory) || FLEETING.matcher(name(entry)).matches()) {
           continue;
+        }
+        if (covered++ == COVERED_LIMIT) {
+          throw new IOException(
+              "share %s has more than %d hidden entries; share a directory with fewer"
+                  .formatted(share.name(), COVERED_LIMIT));
         }
         for (Path place : places(share)) {
           Path inside = place.resolve(name(entry));
-          if (Files.isDirectory(entry)) {
+          if (directory) {
             builder.hideDirectory(inside);
           } else {
             builder.hideFile(inside);
@@ -190,9 +203,13 @@ final class ShareServer {
   }
 
   /// Where a share lies: at its path, and at its real path for symlinks that were made by that
-  /// name.
-  private static Set<Path> places(Share share) throws IOException {
-    return new TreeSet<>(List.of(share.path(), share.path().toRealPath()));
+  /// name. A path that is a symlink in another share leads to the real one as it is.
+  private Set<Path> places(Share share) throws IOException {
+    Path real = share.path().toRealPath();
+    boolean inAnother =
+        settings.shares().list().stream()
+            .anyMatch(other -> !other.equals(share) && share.path().startsWith(other.path()));
+    return inAnother ? Set.of(real) : new TreeSet<>(List.of(share.path(), real));
   }
 
   /// Waits until `smbd` accepts.

@@ -77,6 +77,7 @@ public final class Supervisor {
   private final SessionSecrets secrets;
   private final BlockingQueue<Happening> mailbox = new LinkedBlockingQueue<>(MAILBOX_LIMIT);
   private volatile @Nullable Acceleration acceleration;
+  private volatile boolean flooded;
 
   // Only touched by the thread that lives.
   private final Agenda agenda = new Agenda(System::nanoTime);
@@ -88,7 +89,7 @@ public final class Supervisor {
   private boolean kvmInDoubt;
   private boolean traded;
   private boolean shutDownByGuest;
-  private boolean waitsForRoom;
+  private boolean waitsForDisk;
   private int resets;
   private int progressTold;
 
@@ -164,7 +165,8 @@ public final class Supervisor {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       reason = EndReason.of(EndReason.Kind.CANCELLED);
-    } catch (RuntimeException e) { // the root of this thread: a defect ends the session in order
+    } catch (RuntimeException
+        | Error e) { // the root of this thread: a defect ends the session in order
       reason = failed("a defect in Casement; please report the log");
       log.error("defect", "step", step.code(), "error", e, "at", e.getStackTrace()[0]);
     }
@@ -485,15 +487,18 @@ public final class Supervisor {
   }
 
   private void diskFailed(boolean noRoom) {
-    if (!noRoom) {
-      story.warn(
-          "the machine waits: its disk has reached the %d GiB that the configuration allows, or the"
-                  .formatted(settings.machine().overlayLimitGibibytes())
-              + " node's disk fails");
-    } else if (!waitsForRoom) {
-      waitsForRoom = true;
+    if (waitsForDisk) {
+      return; // QEMU says it once for each request in flight
+    }
+    waitsForDisk = true;
+    if (noRoom) {
       story.warn("the machine waits: the node's disk is full; it goes on when there is room again");
       agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+    } else {
+      story.warn(
+          "the machine has stopped: its disk has reached the %d GiB that the configuration allows,"
+                  .formatted(settings.machine().overlayLimitGibibytes())
+              + " or the node's disk fails; end the session");
     }
   }
 
@@ -503,7 +508,7 @@ public final class Supervisor {
         agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
         return;
       }
-      waitsForRoom = false;
+      waitsForDisk = false;
       command("cont");
       story.warn("the machine goes on: the node's disk has room again");
     } catch (IOException e) {
@@ -514,7 +519,7 @@ public final class Supervisor {
 
   /// KVM's internal error stops the machine without ending QEMU.
   private void stopped() {
-    if (!kvmInDoubt) {
+    if (!kvmInDoubt || story.state() instanceof Draining) {
       return;
     }
     try {
@@ -545,8 +550,8 @@ public final class Supervisor {
       case GuestEvent.Progressed(GuestRequest.Progress.Code code, GuestText text) ->
           progressed(code, text);
       case GuestEvent.Ready _ -> {
-        log.info("guest-ready");
         if (step == Step.AGENT) {
+          log.info("guest-ready");
           done();
           begin(Step.DESKTOP);
           Thread.ofVirtual().name("desktop").start(this::awaitDesktop);
@@ -560,7 +565,8 @@ public final class Supervisor {
     if (progressTold++ == PROGRESS_LIMIT) {
       log.warn("guest-silenced", "after", PROGRESS_LIMIT);
     }
-    if (progressTold > PROGRESS_LIMIT && code != GuestRequest.Progress.Code.FAILED) {
+    boolean ends = code == GuestRequest.Progress.Code.FAILED && story.state() instanceof Booting;
+    if (progressTold > PROGRESS_LIMIT && !ends) {
       return;
     }
     log.info("guest", "code", code.text(), "text", text);
@@ -572,7 +578,7 @@ public final class Supervisor {
       }
       case SHARE_FAILED -> story.warn(text.value());
       case FAILED -> {
-        if (story.state() instanceof Booting) {
+        if (ends) {
           end = failed("the guest could not be set up: " + text);
         } else {
           story.warn(text.value());
@@ -611,7 +617,8 @@ public final class Supervisor {
     Walltime plan =
         Walltime.of(
             Duration.between(clock.instant(), story.walltimeEnd().get()), settings.drainTimeout());
-    agenda.in(plan.drain(), () -> drain(EndReason.of(EndReason.Kind.WALLTIME)));
+    Duration drainLimit = plan.left().minus(plan.drain());
+    agenda.in(plan.drain(), () -> drain(EndReason.of(EndReason.Kind.WALLTIME), drainLimit));
     for (Duration before : plan.notices()) {
       agenda.in(plan.left().minus(before), () -> giveNotice(before));
     }
@@ -629,12 +636,12 @@ public final class Supervisor {
     if (story.state() instanceof Draining) {
       end = reason; // asked twice: at once
     } else {
-      drain(reason);
+      drain(reason, settings.drainTimeout());
     }
   }
 
-  private void drain(EndReason reason) {
-    Instant deadline = clock.instant().plus(settings.drainTimeout());
+  private void drain(EndReason reason, Duration limit) {
+    Instant deadline = clock.instant().plus(limit);
     if (!story.become(new Draining(reason, deadline))) {
       return;
     }
@@ -642,7 +649,7 @@ public final class Supervisor {
       end = reason; // nobody in there has anything to save
       return;
     }
-    agenda.in(settings.drainTimeout(), () -> end = reason);
+    agenda.in(limit, () -> end = reason);
     try {
       command("system_powerdown");
     } catch (IOException e) {
@@ -700,31 +707,32 @@ public final class Supervisor {
   }
 
   /// From any thread, also an event loop: it does not block. A mailbox of a thousand is full only
-  /// where somebody floods it, and then the flood is what is lost: all else is told at most a few
-  /// times in a session, by threads that wait.
+  /// where somebody floods it, and then the flood is what is lost; all else is told at most a few
+  /// times in a session, and waits for its place on a thread of its own.
   private void tell(Happening happening) {
-    boolean taken =
-        switch (happening) {
-          case Happening.OfGuest _ -> mailbox.offer(happening);
-          case Happening.EndAsked _,
-              Happening.OfQemu _,
-              Happening.HelperEnded _,
-              Happening.ControlLost _,
-              Happening.DesktopAnswered _ ->
-              put(happening);
-        };
-    if (!taken) {
-      log.warn("mailbox-full", "lost", happening.getClass().getSimpleName());
+    if (mailbox.offer(happening)) {
+      return;
+    }
+    switch (happening) {
+      case Happening.OfGuest _, Happening.OfQemu _ -> {
+        if (!flooded) {
+          flooded = true;
+          log.warn("mailbox-full", "lost", happening.getClass().getSimpleName());
+        }
+      }
+      case Happening.EndAsked _,
+          Happening.HelperEnded _,
+          Happening.ControlLost _,
+          Happening.DesktopAnswered _ ->
+          Thread.ofVirtual().name("mailbox").start(() -> put(happening));
     }
   }
 
-  private boolean put(Happening happening) {
+  private void put(Happening happening) {
     try {
       mailbox.put(happening);
-      return true;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return false;
     }
   }
 }
