@@ -56,7 +56,8 @@ final class HelperConfinementTest {
         Canaries.open(
             List.of(new Spec("munge", "path-stream", munge.resolve("munge.socket").toString(), 0)));
     session = Session.start(user, Settings.standard());
-    session.awaitLog("state=booting", Session.READY_LIMIT); // before it, QEMU is the one that probes KVM
+    session.awaitLog(
+        "state=booting", Session.READY_LIMIT); // before it, QEMU is the one that probes KVM
     ProcessEntry supervisor = session.supervisor();
     victim = Victim.start(Place.inside(supervisor, user), key);
 
