@@ -13,11 +13,14 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.Base64;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.casement.testkit.Await;
 
 /// A stranger's server on a port where a session was: takes every WebSocket, proves nothing, writes
 /// down what it is told.
@@ -30,6 +33,8 @@ final class Impostor implements AutoCloseable {
   private static final String PROOF =
       "{\"v\":1,\"nonce\":\"" + "A".repeat(43) + "\",\"proof\":\"" + "B".repeat(43) + "\"}";
 
+  private static final Duration BIND_LIMIT = Duration.ofSeconds(10);
+
   private final ServerSocket server;
   private final List<ByteArrayOutputStream> heard = new CopyOnWriteArrayList<>();
 
@@ -37,17 +42,24 @@ final class Impostor implements AutoCloseable {
     this.server = server;
   }
 
+  /// On a port that somebody has just left: its kernel side may take a moment longer.
   static Impostor on(int port) {
-    try {
-      ServerSocket server = new ServerSocket();
-      server.setReuseAddress(true);
-      server.bind(new java.net.InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-      Impostor impostor = new Impostor(server);
-      Thread.ofVirtual().start(impostor::accept);
-      return impostor;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    Impostor impostor =
+        Await.found(
+            "port " + port + " is free",
+            BIND_LIMIT,
+            () -> {
+              try {
+                ServerSocket server = new ServerSocket();
+                server.setReuseAddress(true);
+                server.bind(new java.net.InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+                return Optional.of(new Impostor(server));
+              } catch (IOException e) {
+                return Optional.empty();
+              }
+            });
+    Thread.ofVirtual().start(impostor::accept);
+    return impostor;
   }
 
   List<byte[]> heard() {
