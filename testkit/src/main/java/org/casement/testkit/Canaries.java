@@ -17,6 +17,7 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /// Live servers for probes to aim at: each answers with a token of its own and remembers that it
@@ -37,6 +38,8 @@ public final class Canaries implements AutoCloseable {
   private final Map<String, String> tokens = new LinkedHashMap<>();
   private final ConcurrentMap<String, Integer> ports = new ConcurrentHashMap<>();
   private final ConcurrentMap<String, Integer> contacts = new ConcurrentHashMap<>();
+  private final AtomicLong synced = new AtomicLong();
+  private long marks;
   private volatile @Nullable String failure;
 
   private Canaries(Process process) {
@@ -105,6 +108,7 @@ public final class Canaries implements AutoCloseable {
         switch (words[0]) {
           case "open" -> ports.put(words[1], Integer.parseInt(words[2]));
           case "contact" -> contacts.merge(words[1], 1, Integer::sum);
+          case "synced" -> synced.set(Long.parseLong(words[1]));
           default -> failure = line;
         }
       }
@@ -124,11 +128,25 @@ public final class Canaries implements AutoCloseable {
 
   /// Which canaries somebody contacted since the last call of [#forget].
   public Set<String> contacted() {
+    sync();
     return new TreeSet<>(contacts.keySet());
   }
 
   public void forget() {
+    sync();
     contacts.clear();
+  }
+
+  /// Waits until every contact that has been answered is counted: they come through a pipe.
+  private void sync() {
+    long mark = ++marks;
+    try {
+      process.getOutputStream().write((mark + "\n").getBytes(UTF_8));
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException("the canaries have ended", e);
+    }
+    Await.until("all contacts are counted", OPEN_LIMIT, () -> synced.get() >= mark);
   }
 
   @Override

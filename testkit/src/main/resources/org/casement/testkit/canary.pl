@@ -74,5 +74,6 @@ while (my $line = <STDIN>) {
   }
   push @children, $child;
 }
-1 while <STDIN>;
+# A line later on is answered with `synced LINE`: behind every contact that came before it.
+print "synced $_" while <STDIN>;
 kill 'KILL', @children;
