@@ -424,6 +424,7 @@ final class HostileInputTest {
         $seen{(split / /, $line)[1] // 'none'}++;
       }
       print join ' ', map { "$_=$seen{$_}" } sort keys %%seen;
+      sleep 2; # The next test has the whole second's requests to itself.
       """
           .formatted(4 * REQUESTS_A_SECOND);
 
