@@ -189,9 +189,6 @@ public final class Supervisor {
     ours.prepare();
     done();
     begin(Step.SHARE);
-    startShare();
-    done();
-    begin(Step.MACHINE);
     guestApi =
         GuestApi.open(
             loops,
@@ -205,7 +202,12 @@ public final class Supervisor {
     if (mailbox.peek() instanceof Happening.EndAsked(EndReason reason)) {
       return reason; // before there is a machine that would have to be shut down
     }
-    startMachine(ours, choose(kvm.join()));
+    // The machine first: it boots for seconds before it asks for its shares.
+    ConfinedProcess qemu = startQemu(ours, choose(kvm.join()));
+    startShare();
+    done();
+    begin(Step.MACHINE);
+    awaitMachine(ours, qemu);
     story.become(new Booting(clock.instant()));
     agenda.in(settings.bootTimeout(), this::bootTimedOut);
     agenda.in(LOG_TRIM, this::trimLogs);
@@ -363,12 +365,16 @@ public final class Supervisor {
     };
   }
 
-  private void startMachine(Machine ours, Acceleration chosen)
-      throws IOException, SessionException, InterruptedException {
+  private ConfinedProcess startQemu(Machine ours, Acceleration chosen) throws IOException {
     acceleration = chosen;
     kvmInDoubt = chosen == Acceleration.KVM;
     ConfinedProcess started = ours.start(chosen, secrets.bootToken());
     watch("qemu", started);
+    return started;
+  }
+
+  private void awaitMachine(Machine ours, ConfinedProcess started)
+      throws IOException, SessionException, InterruptedException {
     try {
       ours.awaitControl(this::hear, why -> tell(new Happening.ControlLost(started, why)));
     } catch (SessionException e) {
@@ -420,7 +426,7 @@ public final class Supervisor {
       throw new SessionException("the guest was reset too often to be set up again");
     }
     begin(Step.MACHINE);
-    startMachine(ours, Acceleration.TCG);
+    awaitMachine(ours, startQemu(ours, Acceleration.TCG));
   }
 
   private void machineEnded(int status) {

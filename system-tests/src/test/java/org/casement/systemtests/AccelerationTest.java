@@ -136,14 +136,15 @@ final class AccelerationTest {
     }
   }
 
-  /// What stands for a QEMU on a node where KVM passes the probe and then breaks: real QEMU with
-  /// another accelerator, stopped as KVM's internal error stops it.
-  private static final String BREAKS_AFTER_THE_PROBE =
-      """
-      #!/bin/sh
-      case "$*" in
-        *kvm*isa-debug-exit* | *isa-debug-exit*kvm*) exit 33 ;;
-        *kvm*) echo 'KVM internal error. Suberror: 1' >&2
+  /// What stands for a QEMU on a node where KVM passes the probe and then breaks, before the
+  /// machine runs or after.
+  enum Breaks {
+    /// A QEMU that ends as it starts.
+    AT_START("echo 'failed to initialize kvm: No space left on device' >&2; exit 1"),
+    /// Real QEMU with another accelerator, stopped as KVM's internal error stops it.
+    LATER(
+        """
+        echo 'KVM internal error. Suberror: 1' >&2
                for word; do
                  shift
                  case $word in
@@ -153,16 +154,33 @@ final class AccelerationTest {
                  esac
                  set -- "$@" "$word"
                done
-               exec /usr/bin/qemu-system-x86_64 -S "$@" ;;
+               exec /usr/bin/qemu-system-x86_64 -S "$@\"""");
+
+    private final String how;
+
+    Breaks(String how) {
+      this.how = how;
+    }
+
+    private String script() {
+      return """
+      #!/bin/sh
+      case "$*" in
+        *kvm*isa-debug-exit* | *isa-debug-exit*kvm*) exit 33 ;;
+        *kvm*) %s ;;
       esac
       exec /usr/bin/qemu-system-x86_64 "$@"
-      """;
+      """
+          .formatted(how);
+    }
+  }
 
-  @Test
-  void kvmThatPassesTheProbeAndBreaksLaterIsGivenUpOnce() throws IOException {
+  @ParameterizedTest
+  @EnumSource(Breaks.class)
+  void kvmThatPassesTheProbeAndBreaksIsGivenUpOnce(Breaks breaks) throws IOException {
     Path wrapper = Files.createTempFile(Path.of("/var/tmp"), "casement-test-qemu-", ".sh");
     try (Replaced _ = Replaced.by(Device.NULL_DEVICE)) {
-      Files.writeString(wrapper, BREAKS_AFTER_THE_PROBE);
+      Files.writeString(wrapper, breaks.script());
       Command.run("chmod", "755", wrapper.toString()).orFail();
       try (Session session =
           Session.start(

@@ -98,6 +98,19 @@ final class FailureTest {
     killed.kill();
     session.awaitLog("event=helper-ended name=smbd", SHARE_LIMIT);
     session.awaitLog("event=helper-restarted name=smbd", SHARE_LIMIT);
+    // One that dies again and again is started less and less often.
+    session.smbd().kill();
+    Await.until(
+        "it is started once more",
+        SHARE_LIMIT,
+        () -> session.log().split("event=helper-restarted name=smbd", -1).length == 3);
+    assertThat(
+            session
+                .log()
+                .lines()
+                .filter(line -> line.contains("event=helper-ended name=smbd"))
+                .map(line -> line.replaceFirst(".* pause=", "")))
+        .containsExactly("250ms", "500ms");
     // The guest's kernel connects again by itself; a call that it cannot repeat may fail once.
     Await.until(
         "the guest writes to its share again",

@@ -17,6 +17,7 @@ final class LifecycleTest {
   private static final Duration ORDERLY_LIMIT = Duration.ofSeconds(25);
 
   private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
+  private static final Duration SHORT_DRAIN = Duration.ofSeconds(3);
 
   /// The notice of the last minute comes five seconds after the start and waits for the guest.
   private static final int WALLTIME_SECONDS = 65;
@@ -136,10 +137,49 @@ final class LifecycleTest {
                     .out())
             .contains("409");
 
+        // A second reset is one too many for the agent; the machine itself goes on.
+        guest.post("echo b >/proc/sysrq-trigger");
+        guest.awaitReboot(Session.READY_LIMIT);
+        session.awaitLog("event=reset count=2", CLEAN_LIMIT);
+        session.awaitLog("the guest was reset once more; it cannot be set up again", CLEAN_LIMIT);
+        Await.until(
+            "the agent's token is refused",
+            Session.READY_LIMIT,
+            () -> guest.run("grep -q 'traded before' /run/casement/answer.trade").status() == 0,
+            session::log);
+        assertThat(credential(guest)).isEmpty();
+        assertThat(session.log().lines().filter(line -> line.contains("event=traded"))).hasSize(2);
+
         guest.post("poweroff");
         Command.Outcome end = session.awaitExit(Session.END_LIMIT);
         assertThat(end.status()).as(end.err()).isZero();
         assertWentThrough(session, "guest-shutdown", "preparing", "booting", "ready", "ended");
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  @Test
+  void aGuestThatIgnoresThePowerButtonIsKilledAfterTheDrainTimeout() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      Settings settings =
+          Settings.standard()
+              .withTestPort()
+              .with("session", "drain_timeout", SHORT_DRAIN.toSeconds() + "s");
+      try (Session session = Session.start(user, settings);
+          GuestShell guest = session.guestShell()) {
+        session.awaitReady();
+        guest.run("mv /etc/acpi/PWRF /etc/acpi/ignored").orFail();
+        assertHoldsSomething(leaks);
+        long asked = System.nanoTime();
+        session.terminate();
+        Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
+        assertThat(Duration.ofNanos(System.nanoTime() - asked)).isGreaterThan(SHORT_DRAIN);
+        assertThat(end.status()).as(end.err()).isZero();
+        assertWentThrough(session, "cancelled", IN_ORDER);
+        // Nobody but the supervisor ended it.
+        assertThat(session.log()).doesNotContain("event=helper-ended name=qemu");
       }
       leaks.awaitBack(CLEAN_LIMIT);
     }
