@@ -5,9 +5,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Objects;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -20,7 +22,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /// The process outside the namespace. It opens the listeners, starts the sealed part, passes
 /// signals to it, and tidies what it leaves, however it ends.
@@ -30,16 +31,26 @@ import picocli.CommandLine.Spec;
 final class RunCommand implements Callable<Integer> {
   private static final int SIGTERM = 15;
 
-  @Spec private CommandLine.Model.@Nullable CommandSpec spec;
-
   @Option(names = "--config", paramLabel = "FILE", description = "the configuration to use")
   private @Nullable Path config;
 
   @Option(
       names = "--time",
       paramLabel = "TIME",
+      converter = Walltime.class,
       description = "the session's walltime, such as 2h or 90m, instead of the configuration's")
-  private @Nullable String time;
+  private @Nullable Duration time;
+
+  static final class Walltime implements CommandLine.ITypeConverter<Duration> {
+    @Override
+    public Duration convert(String text) {
+      return SettingsSection.parseDuration(text)
+          .orElseThrow(
+              () ->
+                  new CommandLine.TypeConversionException(
+                      "a time such as 8h, 90m or 30s is expected, not " + text));
+    }
+  }
 
   /// For removing files and printing: a home on a file system that hangs must not hold up a signal.
   private static final Duration TIDY_LIMIT = Duration.ofSeconds(10);
@@ -54,11 +65,34 @@ final class RunCommand implements Callable<Integer> {
   private volatile boolean signalled;
   private volatile int result = Main.FAILED;
 
+  /// The command for arguments such as a portal or a job script has them, without the command line
+  /// library, which costs a sixth of a second; empty for all others, which are the library's.
+  static Optional<RunCommand> plain(List<String> arguments) {
+    Map<String, String> options = new HashMap<>();
+    for (int i = 0; i + 1 < arguments.size(); i += 2) {
+      options.put(arguments.get(i), arguments.get(i + 1));
+    }
+    Optional<Duration> time =
+        Optional.ofNullable(options.get("--time")).flatMap(SettingsSection::parseDuration);
+    if (2 * options.size() != arguments.size()
+        || !Set.of("--config", "--time").containsAll(options.keySet())
+        || options.values().stream().anyMatch(value -> value.startsWith("-"))
+        || time.isPresent() != options.containsKey("--time")) {
+      return Optional.empty();
+    }
+    RunCommand command = new RunCommand();
+    String config = options.get("--config");
+    command.config = config == null ? null : Path.of(config);
+    command.time = time.orElse(null);
+    return Optional.of(command);
+  }
+
   @Override
   public Integer call() throws Exception {
+    SealedRun.prepare();
     refuseRoot();
     Configuration configuration = Configuration.find(Optional.ofNullable(config), System.getenv());
-    Duration walltime = walltime(configuration);
+    Duration walltime = time == null ? configuration.session().walltime() : time;
     String node = SealedStart.node();
     Path parent = configuration.session().runtimeParent();
     if (!Files.isDirectory(parent)) {
@@ -188,19 +222,6 @@ final class RunCommand implements Callable<Integer> {
               + " is too long a name for the sockets below it; set a shorter [session]"
               + " runtime_parent");
     }
-  }
-
-  private Duration walltime(Configuration configuration) {
-    String text = time;
-    if (text == null) {
-      return configuration.session().walltime();
-    }
-    return SettingsSection.parseDuration(text)
-        .orElseThrow(
-            () ->
-                new CommandLine.ParameterException(
-                    Objects.requireNonNull(spec).commandLine(),
-                    "--time is a time such as 8h, 90m or 30s"));
   }
 
   private static void refuseRoot() throws IOException, SessionException {

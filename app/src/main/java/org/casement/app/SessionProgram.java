@@ -24,6 +24,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
 import org.casement.console.ConsoleConnector;
 import org.casement.isolation.InheritedListener;
@@ -108,7 +110,7 @@ final class SessionProgram {
 
   static int main(List<String> line) {
     try {
-      ProcessHardening.nonDumpable();
+      ProcessHardening.nonDumpable(); // SECURITY: before there is anything to read in here
       Map<String, String> environment = System.getenv();
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
       return new SessionProgram(Arguments.parse(line), environment, listeners, _ -> {}).run();
@@ -135,9 +137,15 @@ final class SessionProgram {
   }
 
   private int runToItsEnd() throws IOException, ConfigurationException {
+    // Beside the first classes of Netty, which take as long as the parser's.
+    FutureTask<Configuration> reading =
+        new FutureTask<>(() -> Configuration.read(arguments.config(), environment));
+    Thread.ofPlatform().daemon().name("configuration").start(reading);
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
-        PrintStream logFile = openLog()) {
-      Configuration configuration = Configuration.read(arguments.config(), environment);
+        PrintStream logFile = openLog();
+        Announcer announcer = new Announcer();
+        EventLoops loops = EventLoops.start(EVENT_LOOPS)) {
+      Configuration configuration = result(reading);
       EventLog log = new EventLog(logFile, clock);
       SessionStory story =
           new SessionStory(
@@ -152,14 +160,26 @@ final class SessionProgram {
           STRENGTH,
           "layers",
           environment.getOrDefault(Seal.LAYERS_VARIABLE, "none"));
-      try (Announcer announcer = new Announcer();
-          EventLoops loops = EventLoops.start(EVENT_LOOPS)) {
-        story.follow(new StoryLog(log));
-        story.follow(announcer);
-        Supervisor supervisor =
-            new Supervisor(settings(configuration), story, loops, log, random, clock);
-        return live(configuration, story, supervisor, loops, log, announcer);
+      story.follow(new StoryLog(log));
+      story.follow(announcer);
+      Supervisor supervisor =
+          new Supervisor(settings(configuration), story, loops, log, random, clock);
+      supervisor.look();
+      return live(configuration, story, supervisor, loops, log, announcer);
+    }
+  }
+
+  private static Configuration result(FutureTask<Configuration> reading)
+      throws ConfigurationException {
+    try {
+      return reading.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof ConfigurationException wrong) {
+        throw wrong;
       }
+      throw new IllegalStateException("the configuration could not be read", e);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException("interrupted while reading the configuration", e);
     }
   }
 

@@ -90,6 +90,12 @@ final class Linux {
 
   private Linux() {}
 
+  /// Links everything that [#call] and [#spawn] use, which otherwise the first call does.
+  static void prepare() {
+    call(Call.GETUID);
+    Spawning.EXECUTE.type();
+  }
+
   /// The call's result, or minus errno.
   static long call(Call call, long... arguments) {
     long[] a = java.util.Arrays.copyOf(arguments, 5);
@@ -127,6 +133,28 @@ final class Linux {
     }
   }
 
+  /// posix_spawn(3) and what prepares it, linked when first needed.
+  private static final class Spawning {
+    static final MethodHandle EXECUTE =
+        function("posix_spawn", ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+    static final MethodHandle INIT_ACTIONS = function("posix_spawn_file_actions_init", ADDRESS);
+    static final MethodHandle DESTROY_ACTIONS =
+        function("posix_spawn_file_actions_destroy", ADDRESS);
+    static final MethodHandle ADD_DUP2 =
+        function("posix_spawn_file_actions_adddup2", ADDRESS, JAVA_INT, JAVA_INT);
+    static final MethodHandle INIT = function("posix_spawnattr_init", ADDRESS);
+    static final MethodHandle DESTROY = function("posix_spawnattr_destroy", ADDRESS);
+    static final MethodHandle SET_MASK = function("posix_spawnattr_setsigmask", ADDRESS, ADDRESS);
+    static final MethodHandle SET_DEFAULTS =
+        function("posix_spawnattr_setsigdefault", ADDRESS, ADDRESS);
+    static final MethodHandle SET_FLAGS =
+        function("posix_spawnattr_setflags", ADDRESS, ValueLayout.JAVA_SHORT);
+
+    private static MethodHandle function(String name, ValueLayout... parameters) {
+      return LINKER.downcallHandle(symbol(name), FunctionDescriptor.of(JAVA_INT, parameters));
+    }
+  }
+
   /// Starts `command[0]` with these descriptors at 3, 4, …, in a process group of its own, with all
   /// signals at their defaults and none blocked. Every other descriptor must be close-on-exec.
   static int spawn(List<String> command, Map<String, String> environment, List<Integer> descriptors)
@@ -135,38 +163,32 @@ final class Linux {
       // SAFETY: glibc's types are 80 and 336 bytes (spawn.h, 64 bit); zeroed, then initialised.
       MemorySegment actions = arena.allocate(1024, 16);
       MemorySegment attributes = arena.allocate(1024, 16);
-      library("posix_spawn_file_actions_init", actions);
-      library("posix_spawnattr_init", attributes);
+      check("prepare files", (int) Spawning.INIT_ACTIONS.invokeExact(actions));
+      check("prepare attributes", (int) Spawning.INIT.invokeExact(attributes));
       for (int i = 0; i < descriptors.size(); i++) {
-        dup2(actions, descriptors.get(i), 3 + i);
+        int descriptor = descriptors.get(i);
+        check("pass a file", (int) Spawning.ADD_DUP2.invokeExact(actions, descriptor, 3 + i));
       }
       MemorySegment all = arena.allocate(128, 8);
-      library("posix_spawnattr_setsigmask", attributes, all);
+      check("unblock signals", (int) Spawning.SET_MASK.invokeExact(attributes, all));
       all.asSlice(0, 8).fill((byte) 0xff);
-      library("posix_spawnattr_setsigdefault", attributes, all);
+      check("reset signals", (int) Spawning.SET_DEFAULTS.invokeExact(attributes, all));
       // POSIX_SPAWN_SETPGROUP | SETSIGDEF | SETSIGMASK (spawn.h); the group defaults to a new one.
-      int flags = 0x02 | 0x04 | 0x08;
-      setFlags(attributes, flags);
+      short flags = 0x02 | 0x04 | 0x08;
+      check("set flags", (int) Spawning.SET_FLAGS.invokeExact(attributes, flags));
       MemorySegment pid = arena.allocate(JAVA_INT);
-      MethodHandle spawn =
-          LINKER.downcallHandle(
-              symbol("posix_spawn"),
-              FunctionDescriptor.of(
-                  JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS));
       int error =
           (int)
-              spawn.invokeExact(
+              Spawning.EXECUTE.invokeExact(
                   pid,
                   arena.allocateFrom(command.getFirst()),
                   actions,
                   attributes,
                   strings(arena, command),
                   strings(arena, assignments(environment)));
-      library("posix_spawn_file_actions_destroy", actions);
-      library("posix_spawnattr_destroy", attributes);
-      if (error != 0) {
-        throw failure("start " + command.getFirst(), error);
-      }
+      check("release files", (int) Spawning.DESTROY_ACTIONS.invokeExact(actions));
+      check("release attributes", (int) Spawning.DESTROY.invokeExact(attributes));
+      check("start " + command.getFirst(), error);
       return pid.get(JAVA_INT, 0);
     } catch (IsolationException | Error e) {
       throw e;
@@ -188,36 +210,9 @@ final class Linux {
     return array;
   }
 
-  private static void library(String function, MemorySegment... arguments) throws Throwable {
-    ValueLayout[] layouts = new ValueLayout[arguments.length];
-    java.util.Arrays.fill(layouts, ADDRESS);
-    int error =
-        (int)
-            LINKER
-                .downcallHandle(symbol(function), FunctionDescriptor.of(JAVA_INT, layouts))
-                .invokeWithArguments((Object[]) arguments);
-    check(function, error);
-  }
-
-  private static void dup2(MemorySegment actions, int from, int to) throws Throwable {
-    String function = "posix_spawn_file_actions_adddup2";
-    MethodHandle handle =
-        LINKER.downcallHandle(
-            symbol(function), FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT));
-    check(function, (int) handle.invokeExact(actions, from, to));
-  }
-
-  private static void setFlags(MemorySegment attributes, int flags) throws Throwable {
-    String function = "posix_spawnattr_setflags";
-    MethodHandle handle =
-        LINKER.downcallHandle(
-            symbol(function), FunctionDescriptor.of(JAVA_INT, ADDRESS, ValueLayout.JAVA_SHORT));
-    check(function, (int) handle.invokeExact(attributes, (short) flags));
-  }
-
-  private static void check(String function, int error) throws IsolationException {
+  private static void check(String what, int error) throws IsolationException {
     if (error != 0) {
-      throw failure("call " + function, error);
+      throw failure(what, error);
     }
   }
 

@@ -45,6 +45,12 @@ public final class SealedRun implements AutoCloseable {
     this.waited = waited;
   }
 
+  /// Links the system calls, beside whatever the caller does next: a tenth of a second in a JVM
+  /// that has just started.
+  public static void prepare() {
+    Thread.ofPlatform().daemon().name("link").start(Linux::prepare);
+  }
+
   /// Why this user cannot seal on this node, or empty: by making the namespaces and running `true`.
   public static Optional<String> problem() {
     try {

@@ -18,6 +18,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
 import org.casement.isolation.ConfinedProcess;
@@ -80,6 +81,8 @@ public final class Supervisor {
   private volatile boolean flooded;
 
   // Only touched by the thread that lives.
+  private @Nullable CompletableFuture<NodeCheck> check;
+  private @Nullable CompletableFuture<KvmProbe.Outcome> kvm;
   private final Agenda agenda = new Agenda(System::nanoTime);
   private Step step = Step.NODE;
   private @Nullable EndReason end;
@@ -153,6 +156,21 @@ public final class Supervisor {
     tell(new Happening.EndAsked(reason));
   }
 
+  /// Begins to look at the node, which takes processes and time, beside whatever the caller does
+  /// before [#live()].
+  public void look() {
+    check = beside("node-check", () -> NodeCheck.run(settings));
+    kvm =
+        settings.machine().onlyTcg()
+            ? CompletableFuture.completedFuture(
+                new KvmProbe.Outcome.Fails("the configuration asks for it"))
+            : beside("kvm-probe", this::tryKvm);
+  }
+
+  private static <T> CompletableFuture<T> beside(String name, Supplier<T> work) {
+    return CompletableFuture.supplyAsync(work, Thread.ofPlatform().daemon().name(name)::start);
+  }
+
   /// Lives until the session has ended and nothing of it runs any more.
   public EndReason live() {
     EndReason reason;
@@ -177,14 +195,16 @@ public final class Supervisor {
 
   private EndReason run() throws SessionException, IOException, InterruptedException {
     begin(Step.NODE);
-    NodeCheck check = NodeCheck.run(settings);
-    if (!check.faults().isEmpty()) {
-      return faulty(check.faults());
+    if (check == null) {
+      look();
     }
-    CompletableFuture<KvmProbe.Outcome> kvm = probeKvm();
+    NodeCheck node = Objects.requireNonNull(check).join();
+    if (!node.faults().isEmpty()) {
+      return faulty(node.faults());
+    }
     done();
     begin(Step.DISK);
-    Machine ours = new Machine(settings.runtime().resolve("machine"), settings, check.image());
+    Machine ours = new Machine(settings.runtime().resolve("machine"), settings, node.image());
     machine = ours;
     ours.prepare();
     done();
@@ -203,7 +223,7 @@ public final class Supervisor {
       return reason; // before there is a machine that would have to be shut down
     }
     // The machine first: it boots for seconds before it asks for its shares.
-    ConfinedProcess qemu = startQemu(ours, choose(kvm.join()));
+    ConfinedProcess qemu = startQemu(ours, choose(Objects.requireNonNull(kvm).join()));
     startShare();
     done();
     begin(Step.MACHINE);
@@ -328,13 +348,6 @@ public final class Supervisor {
   }
 
   // ---- machine
-
-  private CompletableFuture<KvmProbe.Outcome> probeKvm() {
-    return settings.machine().onlyTcg()
-        ? CompletableFuture.completedFuture(
-            new KvmProbe.Outcome.Fails("the configuration asks for it"))
-        : CompletableFuture.supplyAsync(this::tryKvm, Thread.ofVirtual().name("kvm-probe")::start);
-  }
 
   private KvmProbe.Outcome tryKvm() {
     try {
