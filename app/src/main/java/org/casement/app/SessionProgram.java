@@ -88,6 +88,7 @@ final class SessionProgram {
 
   private final Arguments arguments;
   private final Map<String, String> environment;
+  private final FutureTask<Configuration> reading;
   private final List<InheritedListener> listeners;
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
@@ -95,25 +96,31 @@ final class SessionProgram {
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile int exitStatus = Main.FAILED;
 
+  /// @param reading the configuration, which [#read] has begun to read
   /// @param listeners in the contract's order, those that the configuration switches on
   /// @param listening told the first links, once the connectors listen
   SessionProgram(
       Arguments arguments,
       Map<String, String> environment,
+      FutureTask<Configuration> reading,
       List<InheritedListener> listeners,
       Consumer<List<URI>> listening) {
     this.arguments = arguments;
     this.environment = environment;
+    this.reading = reading;
     this.listeners = List.copyOf(listeners);
     this.listening = listening;
   }
 
   static int main(List<String> line) {
     try {
-      ProcessHardening.nonDumpable(); // SECURITY: before there is anything to read in here
+      Arguments arguments = Arguments.parse(line);
       Map<String, String> environment = System.getenv();
+      // A cold JVM links its first system call as long as it reads the configuration.
+      FutureTask<Configuration> reading = read(arguments.config(), environment);
+      ProcessHardening.nonDumpable(); // SECURITY: before there is a secret
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
-      return new SessionProgram(Arguments.parse(line), environment, listeners, _ -> {}).run();
+      return new SessionProgram(arguments, environment, reading, listeners, _ -> {}).run();
     } catch (ConfigurationException e) {
       System.err.println("casement: " + e.getMessage());
       return Main.CONFIGURATION;
@@ -137,10 +144,6 @@ final class SessionProgram {
   }
 
   private int runToItsEnd() throws IOException, ConfigurationException {
-    // Beside the first classes of Netty, which take as long as the parser's.
-    FutureTask<Configuration> reading =
-        new FutureTask<>(() -> Configuration.read(arguments.config(), environment));
-    Thread.ofPlatform().daemon().name("configuration").start(reading);
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
         PrintStream logFile = openLog();
         Announcer announcer = new Announcer();
@@ -167,6 +170,14 @@ final class SessionProgram {
       supervisor.look();
       return live(configuration, story, supervisor, loops, log, announcer);
     }
+  }
+
+  /// Begins to read the configuration.
+  static FutureTask<Configuration> read(Path file, Map<String, String> environment) {
+    FutureTask<Configuration> reading =
+        new FutureTask<>(() -> Configuration.read(file, environment));
+    Thread.ofPlatform().daemon().name("configuration").start(reading);
+    return reading;
   }
 
   private static Configuration result(FutureTask<Configuration> reading)

@@ -21,8 +21,8 @@ import org.casement.isolation.InheritedListener;
 import org.casement.isolation.Listener;
 import org.casement.isolation.PortRange;
 import org.casement.isolation.RuntimeDirectory;
+import org.casement.isolation.SealedRun;
 import org.casement.session.SessionId;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /// Goes through a session's start once, unsealed and without a machine (its golden image is not
@@ -50,8 +50,15 @@ final class TrainCommand implements Callable<Integer> {
       SessionProgram.Arguments arguments =
           new SessionProgram.Arguments(
               config, id, home.directory(), runtime.path(), Duration.ofHours(1));
-      new CommandLine(new Main()).parseArgs("run", "--time", "1h"); // as the outer process does
-      new SessionProgram(arguments, environment, listeners, TrainCommand::visit).run();
+      RunCommand.plain(List.of("--time", "1h")); // as the outer process does
+      SealedRun.prepare();
+      new SessionProgram(
+              arguments,
+              environment,
+              SessionProgram.read(config, environment),
+              listeners,
+              TrainCommand::visit)
+          .run();
       return Main.OK;
     } finally {
       runtime.remove();

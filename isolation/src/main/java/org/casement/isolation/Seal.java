@@ -21,9 +21,10 @@ public final class Seal {
   public static void enter(SealPlan plan, List<String> command, Map<String, String> environment)
       throws IsolationException {
     verifyFresh(plan);
+    GuestFirewall firewall = GuestFirewall.begin(plan.nftables(), plan.nft(), plan.guestPorts());
     Loopback.verifyNothingElse();
     Loopback.configure();
-    String nftables = GuestFirewall.lay(plan.nftables(), plan.nft(), plan.guestPorts());
+    String nftables = firewall.finish();
     Loopback.verifyNothingElse();
     // SECURITY: from here on only this thread matters: it becomes the supervisor.
     Privileges.dropAll();
