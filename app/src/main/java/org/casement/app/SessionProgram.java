@@ -24,8 +24,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
 import org.casement.console.ConsoleConnector;
 import org.casement.isolation.InheritedListener;
@@ -36,7 +34,6 @@ import org.casement.isolation.Seal;
 import org.casement.relay.Desk;
 import org.casement.relay.Door;
 import org.casement.relay.EventLoops;
-import org.casement.relay.Pages;
 import org.casement.session.EndReason;
 import org.casement.session.EventLog;
 import org.casement.session.SessionId;
@@ -51,13 +48,8 @@ import org.casement.web.WebConnector;
 /// `casement session`: the supervisor and the connectors of one session, wired together. Started in
 /// the sealed namespace, with the listeners inherited.
 final class SessionProgram {
-  private static final String PAGES = "org/casement/pages/dist/";
-
   /// What seals this session, in the words of the security model: the user's own namespaces.
   private static final String STRENGTH = "unprivileged";
-
-  /// Two threads move the bytes of one person's desktop; the second serves pages meanwhile.
-  private static final int EVENT_LOOPS = 2;
 
   /// A link that was asked for later is for now.
   private static final Duration LINK_VALIDITY = Duration.ofMinutes(10);
@@ -88,7 +80,7 @@ final class SessionProgram {
 
   private final Arguments arguments;
   private final Map<String, String> environment;
-  private final FutureTask<Configuration> reading;
+  private final Prelude prelude;
   private final List<InheritedListener> listeners;
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
@@ -96,18 +88,17 @@ final class SessionProgram {
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile int exitStatus = Main.FAILED;
 
-  /// @param reading the configuration, which [#read] has begun to read
   /// @param listeners in the contract's order, those that the configuration switches on
   /// @param listening told the first links, once the connectors listen
   SessionProgram(
       Arguments arguments,
       Map<String, String> environment,
-      FutureTask<Configuration> reading,
+      Prelude prelude,
       List<InheritedListener> listeners,
       Consumer<List<URI>> listening) {
     this.arguments = arguments;
     this.environment = environment;
-    this.reading = reading;
+    this.prelude = prelude;
     this.listeners = List.copyOf(listeners);
     this.listening = listening;
   }
@@ -116,11 +107,10 @@ final class SessionProgram {
     try {
       Arguments arguments = Arguments.parse(line);
       Map<String, String> environment = System.getenv();
-      // A cold JVM links its first system call as long as it reads the configuration.
-      FutureTask<Configuration> reading = read(arguments.config(), environment);
+      Prelude prelude = Prelude.begin(arguments.config(), environment);
       ProcessHardening.nonDumpable(); // SECURITY: before there is a secret
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
-      return new SessionProgram(arguments, environment, reading, listeners, _ -> {}).run();
+      return new SessionProgram(arguments, environment, prelude, listeners, _ -> {}).run();
     } catch (ConfigurationException e) {
       System.err.println("casement: " + e.getMessage());
       return Main.CONFIGURATION;
@@ -147,8 +137,8 @@ final class SessionProgram {
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
         PrintStream logFile = openLog();
         Announcer announcer = new Announcer();
-        EventLoops loops = EventLoops.start(EVENT_LOOPS)) {
-      Configuration configuration = result(reading);
+        EventLoops loops = Prelude.result(prelude.loops())) {
+      Configuration configuration = Prelude.result(prelude.configuration());
       EventLog log = new EventLog(logFile, clock);
       SessionStory story =
           new SessionStory(
@@ -172,28 +162,6 @@ final class SessionProgram {
     }
   }
 
-  /// Begins to read the configuration.
-  static FutureTask<Configuration> read(Path file, Map<String, String> environment) {
-    FutureTask<Configuration> reading =
-        new FutureTask<>(() -> Configuration.read(file, environment));
-    Thread.ofPlatform().daemon().name("configuration").start(reading);
-    return reading;
-  }
-
-  private static Configuration result(FutureTask<Configuration> reading)
-      throws ConfigurationException {
-    try {
-      return reading.get();
-    } catch (ExecutionException e) {
-      if (e.getCause() instanceof ConfigurationException wrong) {
-        throw wrong;
-      }
-      throw new IllegalStateException("the configuration could not be read", e);
-    } catch (InterruptedException e) {
-      throw new IllegalStateException("interrupted while reading the configuration", e);
-    }
-  }
-
   private int live(
       Configuration configuration,
       SessionStory story,
@@ -201,14 +169,14 @@ final class SessionProgram {
       EventLoops loops,
       EventLog log,
       Announcer announcer)
-      throws IOException {
+      throws IOException, ConfigurationException {
     Door door = new Door(arguments.id(), clock, random, log);
     Desk desk =
         new Desk(
             loops,
             door,
             story,
-            Pages.load(SessionProgram.class.getClassLoader(), PAGES),
+            Prelude.result(prelude.pages()),
             STRENGTH,
             () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
             random,

@@ -55,7 +55,7 @@ final class TrainCommand implements Callable<Integer> {
       new SessionProgram(
               arguments,
               environment,
-              SessionProgram.read(config, environment),
+              Prelude.begin(config, environment),
               listeners,
               TrainCommand::visit)
           .run();
