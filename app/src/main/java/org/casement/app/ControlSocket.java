@@ -27,6 +27,8 @@ final class ControlSocket implements AutoCloseable {
   private static final int CONNECTIONS_LIMIT = 8;
   private static final Duration ASK_LIMIT = Duration.ofSeconds(5);
 
+  private static final Duration ACCEPT_PAUSE = Duration.ofMillis(100);
+
   private final ServerSocketChannel server;
   private final Function<String, Map<String, Object>> answer;
   private final Semaphore places = new Semaphore(CONNECTIONS_LIMIT);
@@ -73,17 +75,25 @@ final class ControlSocket implements AutoCloseable {
   }
 
   private void accept() {
-    try {
-      while (server.isOpen()) {
+    while (server.isOpen()) {
+      try {
         SocketChannel channel = server.accept();
         if (places.tryAcquire()) {
           Thread.ofVirtual().name("control-answer").start(() -> serve(channel));
         } else {
           channel.close();
         }
+      } catch (IOException e) {
+        pause(); // closed because the session has ended; or no descriptor was left just now
       }
-    } catch (IOException e) {
-      return; // closed: the session has ended
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(ACCEPT_PAUSE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

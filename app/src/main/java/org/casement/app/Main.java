@@ -1,7 +1,9 @@
 package org.casement.app;
 
 import java.io.PrintWriter;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
@@ -75,7 +77,7 @@ public final class Main {
   private static int report(Exception e, PrintWriter out) {
     String message =
         e instanceof FileSystemException file
-            ? "cannot use " + file.getFile() + ": " + file.getClass().getSimpleName()
+            ? "cannot use " + file.getFile() + ": " + reason(file)
             : e.getMessage();
     out.println("casement: " + message);
     return switch (e) {
@@ -85,6 +87,14 @@ public final class Main {
         e.printStackTrace(out);
         yield FAILED;
       }
+    };
+  }
+
+  private static String reason(FileSystemException e) {
+    return switch (e) {
+      case AccessDeniedException _ -> "permission denied";
+      case NoSuchFileException _ -> "it is not there";
+      default -> e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
     };
   }
 }

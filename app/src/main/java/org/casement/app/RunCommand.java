@@ -2,6 +2,7 @@ package org.casement.app;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -18,6 +19,7 @@ import org.casement.isolation.RuntimeDirectory;
 import org.casement.isolation.SealedRun;
 import org.casement.session.SessionException;
 import org.casement.session.SessionId;
+import org.casement.supervisor.Supervisor;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -55,11 +57,6 @@ final class RunCommand implements Callable<Integer> {
   /// For removing files and printing: a home on a file system that hangs must not hold up a signal.
   private static final Duration TIDY_LIMIT = Duration.ofSeconds(10);
 
-  private static final String LONGEST_SOCKET = "/machine/sockets/test";
-
-  /// sockaddr_un has 108 bytes, of which the JDK uses 106 (unix(7)).
-  private static final int SOCKET_PATH_LIMIT_BYTES = 106;
-
   private final CountDownLatch tidied = new CountDownLatch(1);
   private volatile @Nullable SealedRun sealed;
   private volatile boolean signalled;
@@ -82,7 +79,11 @@ final class RunCommand implements Callable<Integer> {
     }
     RunCommand command = new RunCommand();
     String config = options.get("--config");
-    command.config = config == null ? null : Path.of(config);
+    try {
+      command.config = config == null ? null : Path.of(config);
+    } catch (InvalidPathException e) {
+      return Optional.empty();
+    }
     command.time = time.orElse(null);
     return Optional.of(command);
   }
@@ -106,29 +107,45 @@ final class RunCommand implements Callable<Integer> {
                 "casement: cannot remove " + left + ", which a dead session left: " + e));
     SessionHome.tidyDead(configuration.session().home(), node);
     SessionId id = SessionId.random(new SecureRandom());
-    passSignals(walltime.plus(SealedStart.endLimit(configuration)));
-    RuntimeDirectory runtime = RuntimeDirectory.create(parent);
+    passSignals(walltime, SealedStart.endLimit(configuration));
     try {
-      checkLength(runtime.path());
-      SessionHome home = SessionHome.create(configuration.session().home(), id);
+      RuntimeDirectory runtime = RuntimeDirectory.create(parent);
       try {
-        home.write(new SessionHome.Whereabouts(id, node, runtime.path()));
-        result =
-            run(
-                configuration,
-                new SessionProgram.Arguments(
-                    configuration.file(), id, home.directory(), runtime.path(), walltime),
-                home);
-        return result;
+        Optional<String> problem = Supervisor.problem(runtime.path());
+        if (problem.isPresent()) {
+          throw new SessionException(problem.get());
+        }
+        SessionHome home = SessionHome.create(configuration.session().home(), id);
+        try {
+          home.write(new SessionHome.Whereabouts(id, node, runtime.path()));
+          result =
+              run(
+                  configuration,
+                  new SessionProgram.Arguments(
+                      configuration.file(), id, home.directory(), runtime.path(), walltime),
+                  home);
+          return result;
+        } finally {
+          remove(home.directory(), home::tidy);
+        }
       } finally {
-        home.tidy();
+        remove(runtime.path(), runtime::remove);
       }
     } finally {
-      try {
-        runtime.remove();
-      } finally {
-        tidied.countDown();
-      }
+      tidied.countDown();
+    }
+  }
+
+  private interface Removal {
+    void remove() throws IOException;
+  }
+
+  /// Tells at once what cannot be removed: after a signal nobody else comes to it.
+  private static void remove(Path what, Removal removal) {
+    try {
+      removal.remove();
+    } catch (IOException e) {
+      System.err.println("casement: cannot remove " + what + ": " + e);
     }
   }
 
@@ -152,23 +169,23 @@ final class RunCommand implements Callable<Integer> {
 
   /// SIGTERM, SIGINT and SIGHUP start a JVM's shutdown; its hook waits for ours. Beside it,
   /// whatever holds up the session: some time after its walltime it is killed.
-  private void passSignals(Duration longest) {
+  private void passSignals(Duration walltime, Duration endLimit) {
     Thread.ofPlatform()
         .daemon()
         .name("watchdog")
         .start(
             () -> {
               try {
-                Thread.sleep(longest);
+                Thread.sleep(walltime.plus(endLimit));
                 kill();
               } catch (InterruptedException e) {
                 return;
               }
             });
-    Runtime.getRuntime().addShutdownHook(new Thread(this::passSignal, "signal"));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> passSignal(endLimit), "signal"));
   }
 
-  private void passSignal() {
+  private void passSignal(Duration endLimit) {
     if (tidied.getCount() == 0) {
       return; // nobody sent a signal, the session has ended
     }
@@ -177,8 +194,8 @@ final class RunCommand implements Callable<Integer> {
     try {
       if (running != null) {
         running.signal(SIGTERM);
-        while (running.isAlive() && !tidied.await(1, TimeUnit.SECONDS)) {
-          // the session ends in order, within its drain timeout; the watchdog is for what does not
+        if (!tidied.await(endLimit.toMillis(), TimeUnit.MILLISECONDS)) {
+          running.kill(); // it does not end in order
         }
       }
       var _ = tidied.await(TIDY_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
@@ -201,7 +218,7 @@ final class RunCommand implements Callable<Integer> {
     return switch (status) {
       case Main.OK, Main.UNAVAILABLE, Main.FAILED, Main.CONFIGURATION -> status;
       default -> {
-        if (signalled && !begun) {
+        if (signalled && (!begun || status == 128 + SIGTERM)) {
           yield Main.OK; // before there was anything that had to end in order
         }
         if (status == 1 && !begun) {
@@ -213,15 +230,6 @@ final class RunCommand implements Callable<Integer> {
         yield Main.FAILED;
       }
     };
-  }
-
-  private static void checkLength(Path runtime) throws SessionException {
-    if ((runtime + LONGEST_SOCKET).length() > SOCKET_PATH_LIMIT_BYTES) {
-      throw new SessionException(
-          runtime.getParent()
-              + " is too long a name for the sockets below it; set a shorter [session]"
-              + " runtime_parent");
-    }
   }
 
   private static void refuseRoot() throws IOException, SessionException {

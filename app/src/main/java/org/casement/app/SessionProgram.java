@@ -264,6 +264,7 @@ final class SessionProgram {
             configuration.shares().smbd()),
         new SupervisorSettings.Helpers(
             configuration.isolation().bwrap(), configuration.isolation().landlock()),
+        configuration.listen().web(),
         configuration.session().bootTimeout(),
         configuration.session().drainTimeout(),
         configuration.session().timezone());

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.util.Locale;
 import org.casement.testkit.TestUser;
 
-/// The figures of docs/promises.md, each beside its peer, as Markdown tables. `benchmarks/run`
+/// The figures of docs/figures.md, each beside its peer, as Markdown tables. `benchmarks/run`
 /// starts it.
 public final class Benchmarks {
   private static final int DESKTOP_RUNS = 5;

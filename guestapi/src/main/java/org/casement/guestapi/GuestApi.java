@@ -81,7 +81,7 @@ public final class GuestApi implements AutoCloseable {
   private final Refusals<Refusal> refusals;
   private final HttpServer server;
 
-  private GuestApi(
+  GuestApi(
       EventLoops loops,
       InetSocketAddress address,
       HttpLimits limits,
@@ -115,21 +115,7 @@ public final class GuestApi implements AutoCloseable {
       SecureRandom random,
       EventLog log)
       throws IOException {
-    return open(loops, address, LIMITS, bootToken, document, events, clock, random, log);
-  }
-
-  static GuestApi open(
-      EventLoops loops,
-      InetSocketAddress address,
-      HttpLimits limits,
-      Secret bootToken,
-      SessionDocument document,
-      Consumer<GuestEvent> events,
-      InstantSource clock,
-      SecureRandom random,
-      EventLog log)
-      throws IOException {
-    return new GuestApi(loops, address, limits, bootToken, document, events, clock, random, log);
+    return new GuestApi(loops, address, LIMITS, bootToken, document, events, clock, random, log);
   }
 
   public InetSocketAddress address() {

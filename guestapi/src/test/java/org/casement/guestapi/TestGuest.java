@@ -61,7 +61,7 @@ final class TestGuest implements AutoCloseable {
 
   TestGuest(HttpLimits limits) throws IOException {
     this.api =
-        GuestApi.open(
+        new GuestApi(
             loops,
             new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0),
             limits,

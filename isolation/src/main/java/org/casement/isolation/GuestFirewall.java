@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
 /// nftables rules on loopback: over IPv4 nothing in the namespace is reached but the guest's ports
@@ -19,6 +20,9 @@ import java.util.stream.Collectors;
 /// or a listener from outside.
 final class GuestFirewall {
   private static final int CANARY_TIMEOUT_MS = 2000;
+
+  /// It takes a tenth of a second.
+  private static final long NFT_LIMIT_SECONDS = 10;
 
   private final Layers.Use use;
 
@@ -92,6 +96,15 @@ final class GuestFirewall {
     try {
       Process process =
           new ProcessBuilder(nft.toString(), "-f", "-").redirectErrorStream(true).start();
+      var _ =
+          process
+              .onExit()
+              .orTimeout(NFT_LIMIT_SECONDS, TimeUnit.SECONDS)
+              .exceptionally(
+                  _ -> {
+                    process.destroyForcibly();
+                    return process;
+                  });
       try (var input = process.getOutputStream()) {
         input.write(rules.getBytes(StandardCharsets.US_ASCII));
       } catch (IOException e) {

@@ -21,8 +21,8 @@ public final class Seal {
   public static void enter(SealPlan plan, List<String> command, Map<String, String> environment)
       throws IsolationException {
     verifyFresh(plan);
-    GuestFirewall firewall = GuestFirewall.begin(plan.nftables(), plan.nft(), plan.guestPorts());
     Loopback.verifyNothingElse();
+    GuestFirewall firewall = GuestFirewall.begin(plan.nftables(), plan.nft(), plan.guestPorts());
     Loopback.configure();
     String nftables = firewall.finish();
     Loopback.verifyNothingElse();

@@ -66,8 +66,13 @@ final class Machine {
     this.image = image;
   }
 
+  /// Where its sockets are in a session's runtime directory.
+  static Path sockets(Path runtime) {
+    return runtime.resolve("machine/sockets");
+  }
+
   static Path vncSocket(Path runtime) {
-    return runtime.resolve("machine/sockets/vnc");
+    return sockets(runtime).resolve("vnc");
   }
 
   Path log() {

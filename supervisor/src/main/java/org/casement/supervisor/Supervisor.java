@@ -1,5 +1,7 @@
 package org.casement.supervisor;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
@@ -16,6 +18,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -49,6 +52,7 @@ public final class Supervisor {
   /// A KVM that cannot run a real guest shows it in the guest's first instructions: seconds.
   private static final Duration KVM_DOUBT = Duration.ofSeconds(30);
 
+  private static final String INTERNAL_ERROR = "KVM reported an internal error";
   private static final Duration KVM_POLL = Duration.ofSeconds(1);
 
   /// A QEMU that ends closes its control socket some milliseconds before.
@@ -93,6 +97,7 @@ public final class Supervisor {
   private boolean traded;
   private boolean shutDownByGuest;
   private boolean waitsForDisk;
+  private boolean diskGivenUp;
   private int resets;
   private int progressTold;
 
@@ -123,6 +128,18 @@ public final class Supervisor {
 
   public Path vncSocket() {
     return Machine.vncSocket(settings.runtime());
+  }
+
+  /// Why a session cannot have its sockets below `runtime`, or empty: an address has room for few
+  /// bytes.
+  public static Optional<String> problem(Path runtime) {
+    Path longest = Machine.sockets(runtime).resolve("test");
+    return longest.toString().getBytes(UTF_8).length > QmpClient.SOCKET_PATH_LIMIT_BYTES
+        ? Optional.of(
+            runtime.getParent()
+                + " is too long a name for the sockets below it; set a shorter [session]"
+                + " runtime_parent")
+        : Optional.empty();
   }
 
   /// The ports on 127.0.0.1 that belong to the guest's network.
@@ -186,7 +203,9 @@ public final class Supervisor {
     } catch (RuntimeException
         | Error e) { // the root of this thread: a defect ends the session in order
       reason = failed("a defect in Casement; please report the log");
-      log.error("defect", "step", step.code(), "error", e, "at", e.getStackTrace()[0]);
+      Throwable defect =
+          e instanceof CompletionException && e.getCause() != null ? e.getCause() : e;
+      log.error("defect", "step", step.code(), "error", defect, "at", defect.getStackTrace()[0]);
     }
     takeDown();
     story.become(new Ended(reason));
@@ -223,7 +242,9 @@ public final class Supervisor {
       return reason; // before there is a machine that would have to be shut down
     }
     // The machine first: it boots for seconds before it asks for its shares.
+    step = Step.MACHINE;
     ConfinedProcess qemu = startQemu(ours, choose(Objects.requireNonNull(kvm).join()));
+    step = Step.SHARE;
     startShare();
     done();
     begin(Step.MACHINE);
@@ -265,11 +286,14 @@ public final class Supervisor {
   }
 
   private EndReason faulty(List<String> faults) {
+    boolean one = faults.size() == 1; // then it is the reason, which is told once
     for (String fault : faults) {
       log.error("node-fault", "fault", fault);
-      story.warn(fault);
+      if (!one) {
+        story.warn(fault);
+      }
     }
-    String text = faults.size() == 1 ? faults.getFirst() : faults.size() + " things are wrong";
+    String text = one ? faults.getFirst() : faults.size() + " things are wrong";
     story.step(step, StepStatus.FAILED, text);
     return new EndReason(EndReason.Kind.NODE, text);
   }
@@ -390,6 +414,9 @@ public final class Supervisor {
       throws IOException, SessionException, InterruptedException {
     try {
       ours.awaitControl(this::hear, why -> tell(new Happening.ControlLost(started, why)));
+      if (kvmInDoubt && hasInternalError()) {
+        throw new SessionException(INTERNAL_ERROR); // before there was anybody to tell
+      }
     } catch (SessionException e) {
       if (!kvmInDoubt) {
         throw e;
@@ -411,7 +438,7 @@ public final class Supervisor {
       return;
     }
     if (HelperLog.tail(Objects.requireNonNull(machine).log()).contains("KVM internal error")) {
-      goOnInSoftware("KVM reported an internal error");
+      goOnInSoftware(INTERNAL_ERROR);
     } else {
       agenda.in(KVM_POLL, this::lookForBrokenKvm);
     }
@@ -505,15 +532,15 @@ public final class Supervisor {
     }
   }
 
+  /// QEMU says it once for each request in flight.
   private void diskFailed(boolean noRoom) {
-    if (waitsForDisk) {
-      return; // QEMU says it once for each request in flight
-    }
-    waitsForDisk = true;
-    if (noRoom) {
+    if (noRoom && !waitsForDisk) {
+      waitsForDisk = true;
       story.warn("the machine waits: the node's disk is full; it goes on when there is room again");
       agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
-    } else {
+    }
+    if (!noRoom && !diskGivenUp) {
+      diskGivenUp = true;
       story.warn(
           "the machine has stopped: its disk has reached the %d GiB that the configuration allows,"
                   .formatted(settings.machine().overlayLimitGibibytes())
@@ -542,12 +569,16 @@ public final class Supervisor {
       return;
     }
     try {
-      if ("internal-error".equals(command("query-status").get("status"))) {
-        goOnInSoftware("KVM reported an internal error");
+      if (hasInternalError()) {
+        goOnInSoftware(INTERNAL_ERROR);
       }
     } catch (IOException e) {
       log.warn("no-answer", "command", "query-status", "error", e);
     }
+  }
+
+  private boolean hasInternalError() throws IOException {
+    return "internal-error".equals(command("query-status").get("status"));
   }
 
   private Map<String, Object> command(String name) throws IOException {
@@ -573,7 +604,11 @@ public final class Supervisor {
           log.info("guest-ready");
           done();
           begin(Step.DESKTOP);
-          Thread.ofVirtual().name("desktop").start(this::awaitDesktop);
+          if (settings.desktop()) {
+            Thread.ofVirtual().name("desktop").start(this::awaitDesktop);
+          } else {
+            desktopAnswered(); // nobody asks it
+          }
         }
       }
       case GuestEvent.Heartbeat _ -> {}

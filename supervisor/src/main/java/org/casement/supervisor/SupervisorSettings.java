@@ -12,6 +12,7 @@ import org.casement.isolation.Layers;
 /// @param runtime the session's runtime directory, which exists
 /// @param closed real paths of directories that no share may show: the session homes, the runtime
 ///   directory
+/// @param desktop whether a connector shows the guest's desktop: readiness waits for it only then
 public record SupervisorSettings(
     Path runtime,
     List<Path> closed,
@@ -19,6 +20,7 @@ public record SupervisorSettings(
     Machine machine,
     Shares shares,
     Helpers helpers,
+    boolean desktop,
     Duration bootTimeout,
     Duration drainTimeout,
     ZoneId timezone) {

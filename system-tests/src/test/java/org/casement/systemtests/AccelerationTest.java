@@ -140,9 +140,12 @@ final class AccelerationTest {
   /// machine runs or after.
   enum Breaks {
     /// A QEMU that ends as it starts.
-    AT_START("echo 'failed to initialize kvm: No space left on device' >&2; exit 1"),
+    AT_START(
+        "failed to initialize kvm",
+        "echo 'failed to initialize kvm: No space left on device' >&2; exit 1"),
     /// Real QEMU with another accelerator, stopped as KVM's internal error stops it.
     LATER(
+        "internal error",
         """
         echo 'KVM internal error. Suberror: 1' >&2
                for word; do
@@ -154,11 +157,30 @@ final class AccelerationTest {
                  esac
                  set -- "$@" "$word"
                done
-               exec /usr/bin/qemu-system-x86_64 -S "$@\"""");
+               exec /usr/bin/qemu-system-x86_64 -S "$@\""""),
+    /// Stopped before anybody listens on QMP, with no words: only its status tells.
+    SILENTLY(
+        "internal error",
+        """
+        exec /usr/bin/perl -MIO::Socket::UNIX -e '
+          my $server = IO::Socket::UNIX->new(Local => "/sockets/qmp", Listen => 1) or die;
+          my $client = $server->accept;
+          print $client qq({"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}, "capabilities": []}}\\r\\n);
+          $client->flush;
+          while (<$client>) {
+            my ($id) = /"id": *([0-9]+)/;
+            my $result = /query-status/ ? qq({"status": "internal-error", "running": false}) : "{}";
+            print $client qq({"return": $result, "id": $id}\\r\\n);
+            $client->flush;
+          }
+          sleep 100'\
+        """);
 
+    private final String why;
     private final String how;
 
-    Breaks(String how) {
+    Breaks(String why, String how) {
+      this.why = why;
       this.how = how;
     }
 
@@ -194,10 +216,12 @@ final class AccelerationTest {
                           "/usr/share/qemu",
                           "/usr/share/seabios",
                           "/bin/sh",
+                          "/usr/bin/perl",
                           "/usr/bin/sed",
                           "/usr/bin/qemu-system-x86_64")))) {
         session.awaitLog("event=acceleration using=kvm", Session.READY_LIMIT);
         assertReadyInSoftware(session);
+        assertThat(session.log()).containsPattern("using=tcg why=.*" + breaks.why);
       }
     } finally {
       Files.delete(wrapper);

@@ -26,6 +26,9 @@ final class FailureTest {
   private static final Duration SHARE_LIMIT = Duration.ofSeconds(60);
   private static final Duration DISK_LIMIT = Duration.ofSeconds(60);
 
+  private static final Duration FILL_LIMIT = Duration.ofMinutes(4);
+  private static final long GIBIBYTE = 1L << 30;
+
   /// More than the 256 MiB that a session asks for at its start.
   private static final int DISK_MEBIBYTES = 384;
 
@@ -151,6 +154,33 @@ final class FailureTest {
     String sum = written.out().lines().toList().getLast();
     assertThat(guest.run("sha256sum /root/big").orFail().strip()).isEqualTo(sum);
     guest.run("rm /root/big").orFail();
+  }
+
+  @Test
+  void anOverlayAtItsLimitStopsTheMachineAndSaysSo() throws IOException {
+    try (TestUser own = TestUser.create()) {
+      Leaks ownLeaks = Session.leaks(own);
+      Settings settings =
+          Settings.standard()
+              .withTestPort()
+              .with("machine", "overlay_limit_gib", 1)
+              .with("session", "drain_timeout", "1s");
+      try (Session full = Session.start(own, settings);
+          GuestShell writer = full.guestShell()) {
+        full.awaitReady();
+        Path overlay = full.runtime().resolve("machine/disk/overlay.qcow2");
+        assertThat(Files.size(overlay)).isLessThan(GIBIBYTE / 4);
+        writer
+            .run("head -c 1048576 /dev/urandom >/tmp/piece; echo 3 >/proc/sys/vm/drop_caches")
+            .orFail();
+        writer.post("while cat /tmp/piece; do :; done >/root/big");
+        full.awaitLog("its disk has reached the 1 GiB that the configuration allows", FILL_LIMIT);
+        assertThat(Files.size(overlay)).isBetween(GIBIBYTE * 9 / 10, GIBIBYTE);
+        assertThat(full.status()).containsEntry("state", "ready");
+        assertThat(full.stop().status()).isZero();
+      }
+      ownLeaks.awaitBack(CLEAN_LIMIT);
+    }
   }
 
   @ParameterizedTest

@@ -7,6 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.casement.testkit.Canaries;
 import org.casement.testkit.Canaries.Spec;
 import org.casement.testkit.Command;
@@ -145,11 +147,41 @@ final class HelperConfinementTest {
   }
 
   @Test
+  void qemuIsInItsSandbox() {
+    ProcessEntry qemu = session.qemu();
+    assertThat(qemu.lines("status")).contains("Seccomp:\t2");
+    assertThat(session.smbd().lines("status")).contains("Seccomp:\t0");
+    assertThat(qemu.arguments())
+        .containsSubsequence(
+            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+  }
+
+  @Test
+  void theSupervisorsMemoryAndEnvironmentAreNotItsUsersToRead() throws IOException {
+    assertThat(ownerOfEnvironment(session.supervisor())).isZero();
+    // The twin: a program that does nothing about it.
+    assertThat(ownerOfEnvironment(session.unshare())).isEqualTo(user.uid());
+  }
+
+  private static int ownerOfEnvironment(ProcessEntry process) throws IOException {
+    return (Integer) Files.getAttribute(Path.of("/proc/" + process.pid() + "/environ"), "unix:uid");
+  }
+
+  @Test
   void aHelperHoldsNoDescriptorOfTheSupervisors() {
+    Set<String> sockets = sockets(session.supervisor());
+    assertThat(sockets).hasSizeGreaterThan(2);
     for (ProcessEntry helper : List.of(session.qemu(), session.smbd())) {
+      assertThat(sockets(helper)).isNotEmpty().doesNotContainAnyElementsOf(sockets);
       assertThat(helper.descriptors().values())
           .noneMatch(target -> target.contains(user.home().resolve(".local").toString()))
           .noneMatch(target -> target.endsWith("/control") || target.endsWith("/lock"));
     }
+  }
+
+  private static Set<String> sockets(ProcessEntry process) {
+    return process.descriptors().values().stream()
+        .filter(target -> target.startsWith("socket:"))
+        .collect(Collectors.toSet());
   }
 }

@@ -17,6 +17,10 @@ final class LifecycleTest {
   private static final Duration ORDERLY_LIMIT = Duration.ofSeconds(25);
 
   private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
+
+  /// A drain timeout of one second and the program's own twenty.
+  private static final Duration STANDSTILL_LIMIT = Duration.ofSeconds(40);
+
   private static final Duration SHORT_DRAIN = Duration.ofSeconds(3);
 
   /// The notice of the last minute comes five seconds after the start and waits for the guest.
@@ -180,6 +184,43 @@ final class LifecycleTest {
         assertWentThrough(session, "cancelled", IN_ORDER);
         // Nobody but the supervisor ended it.
         assertThat(session.log()).doesNotContain("event=helper-ended name=qemu");
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  @Test
+  void aSignalDuringTheStartEndsItInOrder() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      // From before the first namespace to after the last helper.
+      for (int delay = 200; delay <= 2000; delay += 300) {
+        try (Session session = Session.launch(user, Settings.standard())) {
+          Await.pause(Duration.ofMillis(delay));
+          session.terminate();
+          Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
+          // 143: before the program had so much as a handler.
+          assertThat(end.status()).as("%d ms: %s", delay, end.err()).isIn(0, 128 + 15);
+          assertThat(end.err()).doesNotContain("killed", "Exception");
+        }
+        leaks.awaitBack(CLEAN_LIMIT);
+      }
+    }
+  }
+
+  @Test
+  void aSessionThatStandsStillIsKilledAfterASignal() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session =
+          Session.start(user, Settings.standard().with("session", "drain_timeout", "1s"))) {
+        session.awaitState("booting", Session.READY_LIMIT);
+        assertHoldsSomething(leaks);
+        session.supervisor().signal("STOP");
+        session.terminate();
+        Command.Outcome end = session.awaitExit(STANDSTILL_LIMIT);
+        assertThat(end.status()).as(end.err()).isEqualTo(70);
+        assertThat(end.err()).contains("casement: the session was killed");
       }
       leaks.awaitBack(CLEAN_LIMIT);
     }

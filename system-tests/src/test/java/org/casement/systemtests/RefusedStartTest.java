@@ -155,6 +155,34 @@ final class RefusedStartTest {
   }
 
   @Test
+  void aSealThatCannotBeMadeInOneLine() {
+    Settings settings =
+        settings()
+            .with("isolation", "nftables", "required")
+            .with("isolation", "nft", "/nonexistent");
+    assertRefused(settings, MISSING, "/nonexistent is not there");
+    assertThat(complaints(Session.refused(user, settings))).hasSize(1);
+    assertAccepted(settings.with("isolation", "nftables", "auto"));
+  }
+
+  @Test
+  void aRuntimeParentThatTheUserMayNotWriteTo() throws IOException {
+    Path parent = Files.createTempDirectory(Path.of("/var/tmp"), "casement-test-parent-");
+    try {
+      run("chmod", "755", parent.toString());
+      assertRefused(
+          settings().with("session", "runtime_parent", parent),
+          MISSING,
+          parent.toString(),
+          "permission denied");
+      run("chmod", "1777", parent.toString());
+      assertAccepted(settings().with("session", "runtime_parent", parent));
+    } finally {
+      run("rm", "-rf", parent.toString());
+    }
+  }
+
+  @Test
   void everythingThatIsMissingIsNamedAtOnce() {
     List<String> faults =
         List.of(

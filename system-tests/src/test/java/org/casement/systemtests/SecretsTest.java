@@ -126,7 +126,10 @@ final class SecretsTest {
   private static List<Finding> onTheNode() {
     return search()
         .inProcesses()
-        .inFiles(session.home().resolve("log"), session.runtime().resolve("machine/log"))
+        .inFiles(
+            session.home().resolve("log"),
+            session.runtime().resolve("machine/log"),
+            session.runtime().resolve("share/log"))
         .inFilesOpenToOthers(
             Path.of("/home"),
             Path.of("/tmp"),

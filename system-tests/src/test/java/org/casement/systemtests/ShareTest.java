@@ -8,11 +8,14 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
+import org.casement.testkit.Place;
 import org.casement.testkit.TestUser;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -164,6 +167,30 @@ final class ShareTest {
   void theGuestMakesNoSymlinkThatTheNodeFollows() {
     in("work", "ln -s /etc/passwd stolen");
     assertThat(Files.isSymbolicLink(work.resolve("stolen"))).isFalse();
+  }
+
+  @Test
+  void nobodyIsServedWithoutThePassword() throws IOException {
+    assertThat(list("casement%wrong").out() + list("casement%wrong").err())
+        .contains("NT_STATUS_LOGON_FAILURE");
+    assertThat(list("casement%").status()).isNotZero();
+    assertThat(list("%").status()).isNotZero();
+    assertThat(list("guest%").status()).isNotZero();
+    // The twin: what smbd itself knows of the password.
+    String line = Files.readString(session.runtime().resolve("share/state/private/smbpasswd"));
+    String hash = line.split(":", -1)[3];
+    Command.Outcome served = list("casement%" + hash, "--pw-nt-hash");
+    assertThat(served.out()).as(served.err()).contains("plain.txt");
+  }
+
+  /// From within the session's own network.
+  private static Command.Outcome list(String account, String... options) {
+    List<String> line =
+        new ArrayList<>(
+            List.of("/usr/bin/smbclient", "//127.0.0.1/work", "-U", account, "-c", "ls"));
+    line.addAll(List.of(options));
+    return Command.run(
+        Place.inside(session.supervisor(), user, "net", "user").process(line), "", MOUNT_LIMIT);
   }
 
   @Test

@@ -30,6 +30,14 @@ public final class Await {
     }
   }
 
+  /// Lets `time` pass: for a test whose point is *when* something happens.
+  public static void pause(Duration time) {
+    long end = System.nanoTime() + time.toNanos();
+    for (long left = time.toNanos(); left > 0; left = end - System.nanoTime()) {
+      LockSupport.parkNanos(left);
+    }
+  }
+
   public static void until(String what, Duration limit, BooleanSupplier condition) {
     found(what, limit, () -> condition.getAsBoolean() ? Optional.of(what) : Optional.empty());
   }

@@ -125,6 +125,11 @@ public record ProcessEntry(int pid, int parent, int uid, String name, char state
     return read(pid).filter(entry -> entry.state != 'Z').isPresent();
   }
 
+  /// Sends `signal`, named without SIG.
+  public void signal(String signal) {
+    Command.run("kill", "-" + signal, Integer.toString(pid)).orFail();
+  }
+
   /// SIGKILL.
   public void kill() {
     ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);

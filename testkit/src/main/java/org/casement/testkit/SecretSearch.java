@@ -1,6 +1,7 @@
 package org.casement.testkit;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_16BE;
 import static java.nio.charset.StandardCharsets.UTF_16LE;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -70,6 +71,7 @@ public final class SecretSearch {
     }
     addEncodings(secret, prefix, plain);
     addEncodings(secret, prefix + "UTF-16LE ", new String(plain, ISO_8859_1).getBytes(UTF_16LE));
+    addEncodings(secret, prefix + "UTF-16BE ", new String(plain, ISO_8859_1).getBytes(UTF_16BE));
   }
 
   private void addEncodings(String secret, String prefix, byte[] bytes) {
