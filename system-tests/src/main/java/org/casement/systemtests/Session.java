@@ -39,12 +39,16 @@ public final class Session implements AutoCloseable {
   /// drain_timeout and what comes after it.
   public static final Duration END_LIMIT = Duration.ofMinutes(1);
 
+  /// For what was written just before the end.
+  private static final Duration READ_LIMIT = Duration.ofSeconds(2);
+
   private final TestUser user;
   private final Path configuration;
   private final Path stateHome;
   private final Process process;
   private final List<String> out = new CopyOnWriteArrayList<>();
   private final List<String> err = new CopyOnWriteArrayList<>();
+  private final List<Thread> readers = new ArrayList<>();
 
   private Session(TestUser user, Path configuration, Path stateHome, Process process) {
     this.user = user;
@@ -84,8 +88,8 @@ public final class Session implements AutoCloseable {
       Session session =
           new Session(
               user, configuration, settings.sessionHome(user), environment(user, command).start());
-      follow(session.process.inputReader(UTF_8), session.out);
-      follow(session.process.errorReader(UTF_8), session.err);
+      session.readers.add(follow(session.process.inputReader(UTF_8), session.out));
+      session.readers.add(follow(session.process.errorReader(UTF_8), session.err));
       return session;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -121,8 +125,8 @@ public final class Session implements AutoCloseable {
     return builder;
   }
 
-  private static void follow(BufferedReader reader, List<String> lines) {
-    Thread.ofPlatform() // see Command
+  private static Thread follow(BufferedReader reader, List<String> lines) {
+    return Thread.ofPlatform() // see Command
         .daemon()
         .start(
             () -> {
@@ -308,9 +312,10 @@ public final class Session implements AutoCloseable {
     return awaitExit(END_LIMIT);
   }
 
-  /// SIGTERM to the process the user started.
+  /// SIGTERM to the process the user started; what it then says is still heard, which
+  /// Process.destroy() would end.
   public void terminate() {
-    process.destroy();
+    process.toHandle().destroy();
   }
 
   /// What `casement run` left with, once it has ended.
@@ -319,6 +324,9 @@ public final class Session implements AutoCloseable {
       if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
         throw new AssertionError(
             "casement run still runs after " + limit.toSeconds() + " s\n" + story());
+      }
+      for (Thread reader : readers) {
+        reader.join(READ_LIMIT);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -167,7 +167,7 @@ final class RefusedStartTest {
 
   @Test
   void aRuntimeParentThatTheUserMayNotWriteTo() throws IOException {
-    Path parent = Files.createTempDirectory(Path.of("/var/tmp"), "casement-test-parent-");
+    Path parent = Files.createTempDirectory(Path.of("/var/tmp"), "ct-");
     try {
       run("chmod", "755", parent.toString());
       assertRefused(
