@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
@@ -86,6 +87,7 @@ public final class Supervisor {
 
   // Only touched by the thread that lives.
   private @Nullable CompletableFuture<NodeCheck> check;
+  private @Nullable CompletableFuture<Optional<Machine>> disk;
   private @Nullable CompletableFuture<KvmProbe.Outcome> kvm;
   private final Agenda agenda = new Agenda(System::nanoTime);
   private Step step = Step.NODE;
@@ -173,10 +175,11 @@ public final class Supervisor {
     tell(new Happening.EndAsked(reason));
   }
 
-  /// Begins to look at the node, which takes processes and time, beside whatever the caller does
-  /// before [#live()].
+  /// Begins to look at the node, and makes the disk if it is fit, which takes processes and time,
+  /// beside whatever the caller does before [#live()].
   public void look() {
     check = beside("node-check", () -> NodeCheck.run(settings));
+    disk = check.thenApply(this::makeDisk);
     kvm =
         settings.machine().onlyTcg()
             ? CompletableFuture.completedFuture(
@@ -186,6 +189,33 @@ public final class Supervisor {
 
   private static <T> CompletableFuture<T> beside(String name, Supplier<T> work) {
     return CompletableFuture.supplyAsync(work, Thread.ofPlatform().daemon().name(name)::start);
+  }
+
+  private Optional<Machine> makeDisk(NodeCheck node) {
+    if (!node.faults().isEmpty()) {
+      return Optional.empty();
+    }
+    Machine made = new Machine(settings.runtime().resolve("machine"), settings, node.image());
+    try {
+      made.prepare();
+      return Optional.of(made);
+    } catch (SessionException | IOException | InterruptedException e) {
+      throw new CompletionException(e);
+    }
+  }
+
+  private static <T> T result(CompletableFuture<T> begun)
+      throws SessionException, IOException, InterruptedException {
+    try {
+      return begun.get();
+    } catch (ExecutionException e) {
+      switch (e.getCause()) {
+        case SessionException failed -> throw failed;
+        case IOException failed -> throw failed;
+        case RuntimeException defect -> throw defect;
+        case null, default -> throw new IllegalStateException("a session cannot begin", e);
+      }
+    }
   }
 
   /// Lives until the session has ended and nothing of it runs any more.
@@ -217,15 +247,14 @@ public final class Supervisor {
     if (check == null) {
       look();
     }
-    NodeCheck node = Objects.requireNonNull(check).join();
+    NodeCheck node = result(Objects.requireNonNull(check));
     if (!node.faults().isEmpty()) {
       return faulty(node.faults());
     }
     done();
     begin(Step.DISK);
-    Machine ours = new Machine(settings.runtime().resolve("machine"), settings, node.image());
+    Machine ours = result(Objects.requireNonNull(disk)).orElseThrow();
     machine = ours;
-    ours.prepare();
     done();
     begin(Step.SHARE);
     guestApi =
@@ -243,7 +272,7 @@ public final class Supervisor {
     }
     // The machine first: it boots for seconds before it asks for its shares.
     step = Step.MACHINE;
-    ConfinedProcess qemu = startQemu(ours, choose(Objects.requireNonNull(kvm).join()));
+    ConfinedProcess qemu = startQemu(ours, choose(result(Objects.requireNonNull(kvm))));
     step = Step.SHARE;
     startShare();
     done();

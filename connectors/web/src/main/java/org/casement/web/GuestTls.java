@@ -2,11 +2,13 @@ package org.casement.web;
 
 import io.netty.handler.ssl.SslHandler;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
 import java.security.cert.X509Certificate;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 
@@ -31,9 +33,17 @@ final class GuestTls {
     }
   }
 
-  /// Loads what the first handshake would have to wait for.
+  /// Loads what the first handshake would have to wait for, by beginning one with nobody.
   static void warm() {
-    Lazy.CONTEXT.createSSLEngine().getSupportedCipherSuites();
+    SSLEngine engine = Lazy.CONTEXT.createSSLEngine();
+    engine.setUseClientMode(true);
+    ByteBuffer hello = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+    try {
+      engine.wrap(ByteBuffer.allocate(0), hello);
+    } catch (SSLException broken) {
+      throw new IllegalStateException("this JDK has no TLS", broken);
+    }
+    engine.closeOutbound();
   }
 
   static SslHandler handler() {
