@@ -112,5 +112,8 @@ class DocsTest {
       }
     }
     assertThat(named).isEmpty();
+    assertThat(Files.readString(ROOT.resolve("pages/package-lock.json")))
+        .contains("\"integrity\"")
+        .doesNotContain("\"resolved\"");
   }
 }

@@ -156,6 +156,15 @@ final class HelperConfinementTest {
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
   }
 
+  /// Netty would otherwise write its library below /tmp, where a node may forbid to execute.
+  @Test
+  void theProgramsNativeLibraryIsItsOwn() {
+    assertThat(session.supervisor().lines("maps"))
+        .anyMatch(
+            line ->
+                line.contains("/lib/libnetty_transport_native_epoll_") && !line.contains("/tmp/"));
+  }
+
   @Test
   void theSupervisorsMemoryAndEnvironmentAreNotItsUsersToRead() throws IOException {
     assertThat(ownerOfEnvironment(session.supervisor())).isZero();

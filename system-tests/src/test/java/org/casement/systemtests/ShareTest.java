@@ -30,6 +30,7 @@ final class ShareTest {
   private static Path project;
   private static Path work;
   private static Map<String, String> imageBefore = Map.of();
+  private static Path image;
   private static Session session;
   private static GuestShell guest;
 
@@ -57,11 +58,17 @@ final class ShareTest {
         }) {
       user.run("ln", "-s", link[0], work.resolve(link[1]).toString()).orFail();
     }
+    // The user's own, so that nothing but the session keeps it as it is.
+    image = Files.createTempDirectory(Path.of("/var/tmp"), "ct-image-");
+    Command.run("cp", "-r", Program.image() + "/.", image.toString()).orFail();
+    Command.run("chmod", "-R", "u+rwX", image.toString()).orFail();
+    Command.run("chown", "-R", user.name(), image.toString()).orFail();
     imageBefore = hashes();
     session =
         Session.start(
             user,
             Settings.standard()
+                .with("golden", "image", image)
                 .withTestPort()
                 .withUmask("027")
                 .withShare("work", work)
@@ -76,9 +83,11 @@ final class ShareTest {
   }
 
   @AfterAll
-  static void endSession() {
+  static void endSession() throws IOException {
     guest.close();
     session.close();
+    assertThat(hashes()).isEqualTo(imageBefore);
+    Command.run("rm", "-r", image.toString()).orFail();
     user.close();
     Command.run("rm", "-rf", project.toString()).orFail();
   }
@@ -89,7 +98,7 @@ final class ShareTest {
 
   private static Map<String, String> hashes() throws IOException {
     Map<String, String> hashes = new TreeMap<>();
-    try (Stream<Path> files = Files.list(Program.image())) {
+    try (Stream<Path> files = Files.list(image)) {
       for (Path file : files.toList()) {
         hashes.put(
             file.getFileName().toString(), Command.run("sha256sum", file.toString()).orFail());
