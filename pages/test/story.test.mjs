@@ -28,6 +28,18 @@ test('a step takes from its start to its end, and a running one until now by the
   assert.equal(stepTime(story, story.steps[1], LOCAL + 5_000), 4_000);
 });
 
+test('a step that says how far it is goes on from its start', () => {
+  const story = told(session,
+    { type: 'step', step: 'node', status: 'running', sinceStartMs: 100, text: '' },
+    { type: 'step', step: 'node', status: 'running', sinceStartMs: 600, text: 'half way' },
+    { type: 'step', step: 'node', status: 'done', sinceStartMs: 900, text: '' });
+  assert.equal(stepTime(story, story.steps[0], LOCAL), 800);
+  const late = told(session,
+    { type: 'step', step: 'node', status: 'done', sinceStartMs: 900, text: '' },
+    { type: 'step', step: 'disk', status: 'running', sinceStartMs: 1_400, text: 'half way' });
+  assert.equal(late.steps[1].began, 900);
+});
+
 test('a page that opens late takes a step’s start from the end of the one before', () => {
   const story = told(session,
     { type: 'step', step: 'node', status: 'done', sinceStartMs: 900, text: '' },

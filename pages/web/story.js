@@ -60,13 +60,15 @@ export function tell(story, event, localNow) {
 
 function stepped(step, { status, sinceStartMs, text }, before) {
   const running = status === 'running';
+  const detail = clip(text) === step.text ? '' : clip(text);
   return {
     code: step.code,
     text: step.text,
-    detail: clip(text) === step.text ? '' : clip(text),
+    detail,
     status,
-    // A page that opens late hears only a step's last word: then it began when the one before it ended.
-    began: running ? sinceStartMs : step.began ?? before?.ended ?? (before ? null : 0),
+    // A running step may say how far it is, again and again. A page that opens late hears only a step's last word:
+    // then it began when the one before it ended.
+    began: step.began ?? (running && detail === '' ? sinceStartMs : before?.ended ?? (running ? sinceStartMs : before ? null : 0)),
     ended: running ? null : sinceStartMs,
   };
 }
