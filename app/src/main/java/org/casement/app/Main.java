@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
 
 /// The program. The two subcommands that are only ever started by Casement itself (`seal`,
 /// `session`) do not go through the command line library, which costs a sixth of a second; nor does
-/// the one that is waited for.
+/// `run` as scripts write it, because somebody waits for its desktop.
 @Command(
     name = "casement",
     description = "Windows desktops as sealed jobs.",

@@ -39,11 +39,11 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = "--time",
       paramLabel = "TIME",
-      converter = Walltime.class,
+      converter = TimeConverter.class,
       description = "the session's walltime, such as 2h or 90m, instead of the configuration's")
   private @Nullable Duration time;
 
-  static final class Walltime implements CommandLine.ITypeConverter<Duration> {
+  static final class TimeConverter implements CommandLine.ITypeConverter<Duration> {
     @Override
     public Duration convert(String text) {
       return SettingsSection.parseDuration(text)

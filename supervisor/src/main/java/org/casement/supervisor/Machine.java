@@ -84,7 +84,7 @@ final class Machine {
   }
 
   private Path sockets() {
-    return directory.resolve("sockets");
+    return sockets(settings.runtime());
   }
 
   private Path bootToken() {

@@ -218,7 +218,7 @@ public final class Supervisor {
     }
   }
 
-  /// Lives until the session has ended and nothing of it runs any more.
+  /// Lives until the session has ended and nothing of it runs any more; after [#look()].
   public EndReason live() {
     EndReason reason;
     try {
@@ -244,9 +244,6 @@ public final class Supervisor {
 
   private EndReason run() throws SessionException, IOException, InterruptedException {
     begin(Step.NODE);
-    if (check == null) {
-      look();
-    }
     NodeCheck node = result(Objects.requireNonNull(check));
     if (!node.faults().isEmpty()) {
       return faulty(node.faults());
@@ -271,7 +268,7 @@ public final class Supervisor {
       return reason; // before there is a machine that would have to be shut down
     }
     // The machine first: it boots for seconds before it asks for its shares.
-    step = Step.MACHINE;
+    step = Step.MACHINE; // whose failure it would be
     ConfinedProcess qemu = startQemu(ours, choose(result(Objects.requireNonNull(kvm))));
     step = Step.SHARE;
     startShare();
