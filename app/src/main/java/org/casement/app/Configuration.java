@@ -24,6 +24,7 @@ record Configuration(
     Session session,
     Path goldenImage,
     Machine machine,
+    Firmware firmware,
     Shares shares,
     Listen listen,
     Isolation isolation) {
@@ -52,6 +53,8 @@ record Configuration(
       AccelerationChoice acceleration,
       String user,
       boolean testPort) {}
+
+  record Firmware(Path uefiCode, Path uefiVariables, Path secureBootVariables, Path swtpm) {}
 
   enum AccelerationChoice {
     AUTO,
@@ -118,6 +121,7 @@ record Configuration(
             session(root.section("session")),
             golden(root.section("golden")),
             machine(root.section("machine")),
+            firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
             isolation(root.section("isolation")));
@@ -178,6 +182,17 @@ record Configuration(
             section.bool("test_port", false));
     section.end();
     return machine;
+  }
+
+  private static Firmware firmware(SettingsSection section) throws ConfigurationException {
+    Firmware firmware =
+        new Firmware(
+            section.absolutePath("uefi_code", "/usr/share/OVMF/OVMF_CODE_4M.ms.fd"),
+            section.absolutePath("uefi_variables", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+            section.absolutePath("secure_boot_variables", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
+            section.absolutePath("swtpm", "/usr/bin/swtpm"));
+    section.end();
+    return firmware;
   }
 
   private static Shares shares(SettingsSection section) throws ConfigurationException {

@@ -258,6 +258,11 @@ final class SessionProgram {
             configuration.machine().acceleration() == Configuration.AccelerationChoice.TCG,
             configuration.machine().user(),
             configuration.machine().testPort()),
+        new SupervisorSettings.Firmware(
+            configuration.firmware().uefiCode(),
+            configuration.firmware().uefiVariables(),
+            configuration.firmware().secureBootVariables(),
+            configuration.firmware().swtpm()),
         new SupervisorSettings.Shares(
             configuration.shares().list(),
             configuration.shares().hidden(),

@@ -43,6 +43,7 @@ class ConfigurationTest {
         List.of(
             Configuration.Session.class,
             Configuration.Machine.class,
+            Configuration.Firmware.class,
             Configuration.Shares.class,
             Configuration.Isolation.class)) {
       for (var component : section.getRecordComponents()) {

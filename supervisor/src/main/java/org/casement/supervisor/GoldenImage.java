@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// everybody, one for all sessions.
 ///
 /// @param virtualBytes the disk's size as the guest sees it
+/// @param profile the machine the image was made for, or the base of one that is not known
+/// @param unknownProfile the name the manifest gives, where this version does not know it
 /// @param boot a kernel to start directly; empty where the disk boots by itself
 record GoldenImage(
     Path directory,
@@ -25,6 +27,8 @@ record GoldenImage(
     long virtualBytes,
     int memoryMebibytes,
     int cpus,
+    MachineProfile profile,
+    Optional<String> unknownProfile,
     Optional<DirectBoot> boot) {
   /// QEMU's `-kernel`, `-initrd`, `-append`.
   record DirectBoot(Path kernel, Path initrd, String append) {}
@@ -35,6 +39,8 @@ record GoldenImage(
 
   /// No path, no leading dot, no comma (QEMU's option syntax).
   private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]{0,99}");
+
+  private static final Pattern PROFILE = Pattern.compile("[a-z0-9][a-z0-9.-]{0,63}");
 
   /// QEMU docs, interop/qcow2: magic, version, then at byte 24 the virtual size, big-endian.
   private static final int QCOW2_MAGIC = 0x514649fb;
@@ -66,14 +72,32 @@ record GoldenImage(
       readable(direct.initrd());
       boot = Optional.of(direct);
     }
+    Optional<String> named = profileName(file, manifest);
+    Optional<MachineProfile> known = named.flatMap(MachineProfile::called);
+    MachineProfile profile =
+        known.orElseGet(() -> named.map(MachineProfile::baseOf).orElseGet(MachineProfile::plain));
     return new GoldenImage(
         directory,
         text(file, manifest, "name"),
         disk,
         virtualBytes,
-        (int) number(file, manifest, "memoryMiB", 64, 4 << 20),
-        (int) number(file, manifest, "cpus", 1, 1024),
+        (int) number(file, manifest, "memoryMiB", 64, 4 << 20, profile.memoryMebibytes()),
+        (int) number(file, manifest, "cpus", 1, 1024, profile.cpus()),
+        profile,
+        named.filter(_ -> known.isEmpty()),
         boot);
+  }
+
+  private static Optional<String> profileName(Path file, Map<String, Object> manifest)
+      throws SessionException {
+    if (!manifest.containsKey("profile")) {
+      return Optional.empty();
+    }
+    String name = text(file, manifest, "profile");
+    if (!PROFILE.matcher(name).matches()) {
+      throw broken(file, "profile is not a name such as \"windows-11\"");
+    }
+    return Optional.of(name);
   }
 
   private static Map<String, Object> manifest(Path file) throws SessionException {
@@ -147,6 +171,12 @@ record GoldenImage(
       return text;
     }
     throw broken(manifest, key + " is not a string");
+  }
+
+  private static long number(
+      Path manifest, Map<String, Object> members, String key, long least, long most, long standard)
+      throws SessionException {
+    return members.containsKey(key) ? number(manifest, members, key, least, most) : standard;
   }
 
   private static long number(

@@ -1,11 +1,14 @@
 package org.casement.supervisor;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
+
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.time.InstantSource;
+import java.time.LocalDateTime;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -38,7 +41,7 @@ final class Machine {
   static final int GUEST_API_PORT = 54_321;
   static final int RDP_PORT = 3389;
 
-  private static final String GUEST_ADDRESS = "169.254.100.15";
+  static final String GUEST_ADDRESS = "169.254.100.15";
 
   private static final long GIBIBYTE = 1L << 30;
 
@@ -56,14 +59,26 @@ final class Machine {
   private final Path directory;
   private final SupervisorSettings settings;
   private final GoldenImage image;
+  private final InstantSource clock;
+  private final Tpm tpm;
   private @Nullable ConfinedProcess qemu;
   private @Nullable QmpClient qmp;
 
   /// @param directory in the runtime directory; made by [#prepare]
-  Machine(Path directory, SupervisorSettings settings, GoldenImage image) {
+  Machine(Path directory, SupervisorSettings settings, GoldenImage image, InstantSource clock) {
     this.directory = directory;
     this.settings = settings;
     this.image = image;
+    this.clock = clock;
+    this.tpm = new Tpm(directory.resolve("tpm"), settings);
+  }
+
+  MachineProfile profile() {
+    return image.profile();
+  }
+
+  Tpm tpm() {
+    return tpm;
   }
 
   /// Where its sockets are in a session's runtime directory.
@@ -94,8 +109,11 @@ final class Machine {
   /// Makes the directories and the overlay.
   void prepare() throws IOException, SessionException, InterruptedException {
     PrivateFiles.directory(directory);
-    for (String part : List.of("disk", "sockets", "smbios")) {
+    for (String part : List.of("disk", "sockets", "smbios", "variables")) {
       PrivateFiles.directory(directory.resolve(part));
+    }
+    if (profile().tpm()) {
+      tpm.prepare();
     }
     makeOverlay();
   }
@@ -115,7 +133,7 @@ final class Machine {
                 "-F",
                 "qcow2",
                 "-b",
-                "/golden/disk",
+                MachineLine.DISK.toString(),
                 overlay().toString(),
                 Long.toString(image.virtualBytes()))
             .redirectErrorStream(true)
@@ -133,13 +151,14 @@ final class Machine {
   }
 
   /// Starts QEMU; [#awaitControl] says when it answers. `token` is the only secret it gets; it lies
-  /// in a file until QEMU has read it.
+  /// in a file until QEMU has read it. A TPM, if the profile has one, listens already.
   ConfinedProcess start(Acceleration acceleration, Secret token) throws IOException {
     Files.deleteIfExists(bootToken());
     PrivateFiles.write(bootToken(), "casement:1:" + token.base64url());
     for (String socket : List.of("qmp", "vnc", "test")) {
       Files.deleteIfExists(sockets().resolve(socket));
     }
+    copyFirmwareVariables();
     // RLIMIT_FSIZE: the overlay is the only file that QEMU makes grow. It ignores SIGXFSZ.
     OptionalLong limit = OptionalLong.of(settings.machine().overlayLimitGibibytes() * GIBIBYTE);
     ConfinedProcess started =
@@ -153,6 +172,18 @@ final class Machine {
                 Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit));
     qemu = started;
     return started;
+  }
+
+  /// UEFI's variables as the distribution has them: what a guest changed in an earlier start is
+  /// lost, like its disk.
+  private void copyFirmwareVariables() throws IOException {
+    SupervisorSettings.Firmware firmware = settings.firmware();
+    Path ours = directory.resolve("variables/variables");
+    switch (profile().firmware()) {
+      case BIOS -> {}
+      case UEFI -> Files.copy(firmware.uefiVariables(), ours, REPLACE_EXISTING);
+      case UEFI_SECURE_BOOT -> Files.copy(firmware.secureBootVariables(), ours, REPLACE_EXISTING);
+    }
   }
 
   /// Waits until QEMU answers on QMP.
@@ -197,7 +228,7 @@ final class Machine {
     return helper == qemu;
   }
 
-  /// Kills QEMU, if it runs.
+  /// Kills QEMU and its TPM, if they run.
   void stop() {
     QmpClient connection = qmp;
     ConfinedProcess process = qemu;
@@ -206,6 +237,7 @@ final class Machine {
     if (process != null) {
       process.close(); // first: a QEMU that floods its control socket cannot hold this up
     }
+    tpm.stop();
     if (connection != null) {
       connection.close();
     }
@@ -214,93 +246,30 @@ final class Machine {
   private Confinement confinement(Acceleration acceleration) {
     Confinement.Builder builder = Confinement.of(settings.machine().qemu());
     settings.machine().qemuFiles().forEach(builder::readOnly);
-    builder.readOnly(image.disk(), Path.of("/golden/disk"));
+    builder.readOnly(image.disk(), MachineLine.DISK);
     image
         .boot()
         .ifPresent(
             boot -> {
-              builder.readOnly(boot.kernel(), Path.of("/golden/kernel"));
-              builder.readOnly(boot.initrd(), Path.of("/golden/initrd"));
+              builder.readOnly(boot.kernel(), MachineLine.KERNEL);
+              builder.readOnly(boot.initrd(), MachineLine.INITRD);
             });
     builder
-        .writable(directory.resolve("disk"), Path.of("/disk"))
-        .writable(sockets(), Path.of("/sockets"))
-        .readOnly(directory.resolve("smbios"), Path.of("/smbios"));
+        .writable(directory.resolve("disk"), MachineLine.OVERLAYS)
+        .writable(sockets(), MachineLine.SOCKETS)
+        .readOnly(directory.resolve("smbios"), MachineLine.SMBIOS);
+    if (profile().firmware() != MachineProfile.Firmware.BIOS) {
+      builder
+          .readOnly(settings.firmware().uefiCode(), MachineLine.FIRMWARE)
+          .writable(directory.resolve("variables"), MachineLine.VARIABLES);
+    }
+    if (profile().tpm()) {
+      builder.readOnly(tpm.socketDirectory(), MachineLine.TPM);
+    }
     if (acceleration == Acceleration.KVM) {
       builder.device(Path.of("/dev/kvm"));
     }
-    return builder.arguments(arguments(acceleration)).build();
-  }
-
-  /// QEMU's manual, qemu-system-x86_64(1).
-  private List<String> arguments(Acceleration acceleration) {
-    int memory = settings.machine().memoryMebibytes();
-    int cpus = settings.machine().cpus();
-    List<String> line = new ArrayList<>();
-    line.addAll(List.of("-nodefaults", "-no-user-config", "-name", "casement", "-display", "none"));
-    line.addAll(List.of("-machine", "q35,vmport=off", "-accel", acceleration.option()));
-    line.addAll(List.of("-cpu", acceleration.cpu()));
-    line.addAll(List.of("-smp", Integer.toString(cpus == 0 ? image.cpus() : cpus)));
-    line.addAll(List.of("-m", Integer.toString(memory == 0 ? image.memoryMebibytes() : memory)));
-    image
-        .boot()
-        .ifPresent(
-            boot ->
-                line.addAll(
-                    List.of(
-                        "-kernel",
-                        "/golden/kernel",
-                        "-initrd",
-                        "/golden/initrd",
-                        "-append",
-                        boot.append())));
-    line.addAll(List.of("-smbios", "type=11,path=/smbios/token"));
-    // The golden image is opened read-only and not locked: all sessions share it.
-    line.addAll(
-        List.of(
-            "-blockdev",
-            "driver=file,filename=/golden/disk,node-name=golden-file,read-only=on,locking=off",
-            "-blockdev",
-            "driver=qcow2,file=golden-file,node-name=golden,read-only=on",
-            "-blockdev",
-            "driver=file,filename=/disk/overlay.qcow2,node-name=overlay-file,discard=unmap",
-            "-blockdev",
-            "driver=qcow2,file=overlay-file,backing=golden,node-name=disk,discard=unmap,"
-                + "detect-zeroes=unmap,cache.no-flush=on",
-            // A full disk stops the machine instead of failing the guest's writes.
-            "-device",
-            "virtio-blk-pci,drive=disk,werror=stop,rerror=stop"));
-    line.addAll(
-        List.of(
-            "-netdev",
-            "user,id=net,ipv6=off,net=169.254.100.0/24,dhcpstart="
-                + GUEST_ADDRESS
-                + ",host="
-                + HOST_ALIAS
-                + ",hostfwd=tcp:127.0.0.1:"
-                + RDP_PORT
-                + "-"
-                + GUEST_ADDRESS
-                + ":"
-                + RDP_PORT,
-            "-device",
-            "virtio-net-pci,netdev=net,romfile="));
-    line.addAll(List.of("-device", "virtio-rng-pci", "-device", "VGA,vgamem_mb=16"));
-    if (settings.machine().testPort()) {
-      line.addAll(
-          List.of(
-              "-device",
-              "virtio-serial-pci",
-              "-chardev",
-              "socket,id=test,path=/sockets/test,server=on,wait=off",
-              "-device",
-              "virtserialport,chardev=test,name=org.casement.test"));
-    }
-    line.addAll(List.of("-vnc", "unix:/sockets/vnc"));
-    line.addAll(List.of("-qmp", "unix:/sockets/qmp,server=on,wait=off"));
-    line.addAll(
-        List.of(
-            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"));
-    return line;
+    LocalDateTime now = LocalDateTime.ofInstant(clock.instant(), settings.timezone());
+    return builder.arguments(MachineLine.of(image, acceleration, settings.machine(), now)).build();
   }
 }

@@ -71,9 +71,40 @@ final class NodeCheck {
 
   private void goldenImage() {
     try {
-      image = GoldenImage.read(settings.goldenImage());
+      GoldenImage read = GoldenImage.read(settings.goldenImage());
+      image = read;
+      firmware(read.profile());
     } catch (SessionException e) {
       faults.add(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void firmware(MachineProfile profile) {
+    SupervisorSettings.Firmware firmware = settings.firmware();
+    switch (profile.firmware()) {
+      case BIOS -> {}
+      case UEFI -> {
+        firmware(profile, firmware.uefiCode(), "firmware.uefi_code");
+        firmware(profile, firmware.uefiVariables(), "firmware.uefi_variables");
+      }
+      case UEFI_SECURE_BOOT -> {
+        firmware(profile, firmware.uefiCode(), "firmware.uefi_code");
+        firmware(profile, firmware.secureBootVariables(), "firmware.secure_boot_variables");
+      }
+    }
+    if (profile.tpm()) {
+      var _ = program(firmware.swtpm(), "firmware.swtpm", "swtpm");
+    }
+  }
+
+  private void firmware(MachineProfile profile, Path file, String key) {
+    if (!Files.isReadable(file) || !Files.isRegularFile(file)) {
+      faults.add(
+          file
+              + ", the firmware of the golden image's profile "
+              + profile.name()
+              + ", is not a file you can read; install it (Debian: ovmf) or set "
+              + key);
     }
   }
 

@@ -59,15 +59,19 @@ final class ShareServer {
 
   private final Path directory;
   private final SupervisorSettings settings;
+  private final MachineProfile.SmbDialect minimum;
   private final Umask umask;
   private @Nullable ConfinedProcess smbd;
   private long startedNanos;
   private Duration pause = FIRST_PAUSE;
 
   /// @param directory in the runtime directory; made here
-  ShareServer(Path directory, SupervisorSettings settings, Umask umask) {
+  /// @param minimum the oldest dialect that the guest's system cannot do without
+  ShareServer(
+      Path directory, SupervisorSettings settings, MachineProfile.SmbDialect minimum, Umask umask) {
     this.directory = directory;
     this.settings = settings;
+    this.minimum = minimum;
     this.umask = umask;
   }
 
@@ -90,7 +94,7 @@ final class ShareServer {
     PrivateFiles.write(
         etc.resolve("group"), "root:x:0:\n%s:x:%d:\nnogroup:x:65534:\n".formatted(USER, gid));
     PrivateFiles.write(etc.resolve("nsswitch.conf"), "passwd: files\ngroup: files\n");
-    PrivateFiles.write(etc.resolve("smb.conf"), configuration(settings.shares(), umask));
+    PrivateFiles.write(etc.resolve("smb.conf"), configuration(settings.shares(), minimum, umask));
     PrivateFiles.write(state.resolve("private/smbpasswd"), passwordLine(uid, password));
   }
 
@@ -238,7 +242,8 @@ final class ShareServer {
     }
   }
 
-  static String configuration(SupervisorSettings.Shares shares, Umask umask) {
+  static String configuration(
+      SupervisorSettings.Shares shares, MachineProfile.SmbDialect minimum, Umask umask) {
     String veto =
         shares.hidden().stream()
             .map(name -> name + "/")
@@ -259,7 +264,7 @@ final class ShareServer {
               printing = bsd
               printcap name = /dev/null
               server services = -dns, -nbt
-              server min protocol = SMB3_11
+              server min protocol = %s
               server signing = mandatory
               map to guest = Never
               restrict anonymous = 2
@@ -281,7 +286,8 @@ final class ShareServer {
               hide dot files = yes
               delete veto files = no
               max smbd processes = 64
-            """);
+            """
+                .formatted(minimum));
     // smbd ignores the umask (it uses masks of its own), and fake_perms leaves the kernel to judge:
     // smbd itself does not know the groups of a user namespace that maps one id.
     for (Share share : shares.list()) {

@@ -102,6 +102,7 @@ public final class Supervisor {
   private boolean diskGivenUp;
   private int resets;
   private int progressTold;
+  private boolean tpmLost;
 
   public Supervisor(
       SupervisorSettings settings,
@@ -195,7 +196,8 @@ public final class Supervisor {
     if (!node.faults().isEmpty()) {
       return Optional.empty();
     }
-    Machine made = new Machine(settings.runtime().resolve("machine"), settings, node.image());
+    Machine made =
+        new Machine(settings.runtime().resolve("machine"), settings, node.image(), clock);
     try {
       made.prepare();
       return Optional.of(made);
@@ -248,6 +250,7 @@ public final class Supervisor {
     if (!node.faults().isEmpty()) {
       return faulty(node.faults());
     }
+    node.image().unknownProfile().ifPresent(name -> untried(name, node.image().profile()));
     done();
     begin(Step.DISK);
     Machine ours = result(Objects.requireNonNull(disk)).orElseThrow();
@@ -311,6 +314,13 @@ public final class Supervisor {
     story.step(step, StepStatus.DONE, "");
   }
 
+  private void untried(String profile, MachineProfile base) {
+    log.warn("profile-unknown", "profile", profile, "base", base.name());
+    story.warn(
+        "this machine is untried: the golden image's profile %s is not known to this version, it runs on the hardware of %s"
+            .formatted(profile, base.name()));
+  }
+
   private EndReason faulty(List<String> faults) {
     boolean one = faults.size() == 1; // then it is the reason, which is told once
     for (String fault : faults) {
@@ -344,7 +354,11 @@ public final class Supervisor {
 
   private void startShare() throws IOException, SessionException, InterruptedException {
     ShareServer ours =
-        new ShareServer(settings.runtime().resolve("share"), settings, Umask.current());
+        new ShareServer(
+            settings.runtime().resolve("share"),
+            settings,
+            Objects.requireNonNull(machine).profile().smbMinimum(),
+            Umask.current());
     share = ours;
     int uid = (Integer) Files.getAttribute(settings.runtime(), "unix:uid");
     int gid = (Integer) Files.getAttribute(settings.runtime(), "unix:gid");
@@ -428,9 +442,13 @@ public final class Supervisor {
     };
   }
 
-  private ConfinedProcess startQemu(Machine ours, Acceleration chosen) throws IOException {
+  private ConfinedProcess startQemu(Machine ours, Acceleration chosen)
+      throws IOException, SessionException, InterruptedException {
     acceleration = chosen;
     kvmInDoubt = chosen == Acceleration.KVM;
+    if (ours.profile().tpm()) {
+      watch("swtpm", ours.tpm().start());
+    }
     ConfinedProcess started = ours.start(chosen, secrets.bootToken());
     watch("qemu", started);
     return started;
@@ -510,10 +528,27 @@ public final class Supervisor {
               "the virtual machine ended unexpectedly (status "
                   + status
                   + ")"
+                  + (tpmLost ? " after its TPM had stopped" : "")
                   + HelperLog.lastLine(Objects.requireNonNull(machine).log())
                       .map(": "::concat)
                       .orElse(""));
     }
+  }
+
+  /// QEMU cannot be given another TPM. The guest goes on without: what is open in it can be saved.
+  /// Its next reset ends QEMU.
+  private void tpmEnded(Machine ours, ConfinedProcess swtpm, int status) {
+    agenda.in(
+        CONTROL_LOST_LIMIT, // a QEMU that ends takes its TPM along
+        () -> {
+          if (ours.tpm().isRunBy(swtpm) && !(story.state() instanceof Draining)) {
+            tpmLost = true;
+            log.warn("helper-ended", "name", "swtpm", "status", status);
+            story.warn(
+                "the machine's TPM has stopped: the system goes on, but a restart of it will end the"
+                    + " session; save your work and start another session");
+          }
+        });
   }
 
   private void controlLost(ConfinedProcess lost, String why) {
@@ -745,6 +780,8 @@ public final class Supervisor {
       machineEnded(status);
     } else if (server != null && server.isServedBy(helper)) {
       smbdEnded(server, status);
+    } else if (ours != null && ours.tpm().isRunBy(helper)) {
+      tpmEnded(ours, helper, status);
     }
   }
 
@@ -766,6 +803,7 @@ public final class Supervisor {
 
   private void trimLogs() {
     HelperLog.trim(Objects.requireNonNull(machine).log());
+    HelperLog.trim(Objects.requireNonNull(machine).tpm().log());
     HelperLog.trim(Objects.requireNonNull(share).log());
     agenda.in(LOG_TRIM, this::trimLogs);
   }

@@ -18,6 +18,7 @@ public record SupervisorSettings(
     List<Path> closed,
     Path goldenImage,
     Machine machine,
+    Firmware firmware,
     Shares shares,
     Helpers helpers,
     boolean desktop,
@@ -50,6 +51,13 @@ public record SupervisorSettings(
           qemuFiles.stream().filter(Files::exists).toList(); // see the example configuration
     }
   }
+
+  /// What the machine profiles with UEFI or a TPM need; the others do without.
+  ///
+  /// @param uefiCode built for Secure Boot; whether it insists is a matter of the variables
+  /// @param uefiVariables a template without keys
+  /// @param secureBootVariables a template with Microsoft's keys
+  public record Firmware(Path uefiCode, Path uefiVariables, Path secureBootVariables, Path swtpm) {}
 
   /// What the guest sees of the user's files.
   ///

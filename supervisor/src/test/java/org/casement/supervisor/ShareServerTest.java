@@ -30,7 +30,8 @@ class ShareServerTest {
     SupervisorSettings.Shares shares =
         new SupervisorSettings.Shares(
             List.of(HOME), List.of("ondemand"), Path.of("/usr/sbin/smbd"));
-    assertThat(ShareServer.configuration(shares, new Umask(027)))
+    assertThat(ShareServer.configuration(shares, MachineProfile.SmbDialect.SMB2_10, new Umask(027)))
+        .contains("server min protocol = SMB2_10")
         .contains("create mask = 0640", "directory mask = 0750", "veto files = /.*/ondemand/")
         .contains("[home]", "path = \"/home/alice\"");
   }
