@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.casement.testkit.Canaries;
 import org.casement.testkit.Canaries.Spec;
 import org.casement.testkit.Command;
@@ -22,23 +23,26 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// What somebody who has taken over QEMU or smbd finds: an ordinary process of the same user in the
-/// helper's own namespaces (without its seccomp filter and Landlock rules, which only take away
-/// more) looks for the user's things. The twin looks from the supervisor's namespaces, where all of
-/// them are.
+/// What somebody who has taken over QEMU, smbd or swtpm finds: an ordinary process of the same user
+/// in the helper's own namespaces (without its seccomp filter and Landlock rules, which only take
+/// away more) looks for the user's things. The twin looks from the supervisor's namespaces, where
+/// all of them are.
 final class HelperConfinementTest {
   enum Helper {
     QEMU,
-    SMBD;
+    SMBD,
+    SWTPM;
 
     ProcessEntry in(Session session) {
       return switch (this) {
         case QEMU -> session.qemu();
         case SMBD -> session.smbd();
+        case SWTPM -> session.helper("swtpm");
       };
     }
   }
 
+  private static ProfiledImage image;
   private static TestUser user;
   private static Session session;
   private static Victim victim;
@@ -48,6 +52,7 @@ final class HelperConfinementTest {
 
   @BeforeAll
   static void startSession() throws IOException {
+    image = ProfiledImage.of("demo-linux-uefi"); // it has a TPM
     user = TestUser.create();
     Path key = user.write(".ssh/id_test", "word-in-file\n");
     user.write("casement/shared.txt", "meant to be shared\n");
@@ -57,7 +62,7 @@ final class HelperConfinementTest {
     sockets =
         Canaries.open(
             List.of(new Spec("munge", "path-stream", munge.resolve("munge.socket").toString(), 0)));
-    session = Session.start(user, Settings.standard());
+    session = Session.start(user, Settings.standard().with("golden", "image", image.directory()));
     session.awaitLog(
         "state=booting", Session.READY_LIMIT); // before it, QEMU is the one that probes KVM
     ProcessEntry supervisor = session.supervisor();
@@ -82,6 +87,7 @@ final class HelperConfinementTest {
     sockets.close();
     Command.run("rm", "-rf", munge.toString()).orFail();
     user.close();
+    image.close();
   }
 
   @Test
@@ -138,9 +144,45 @@ final class HelperConfinementTest {
                     || line.split(" ", 6)[3].startsWith(session.runtime().toString()));
   }
 
+  private static List<ProcessEntry> helpers() {
+    return Stream.of(Helper.values()).map(helper -> helper.in(session)).toList();
+  }
+
+  @Test
+  void swtpmSeesItsSocketAndNothingOfTheSessionBesideIt() {
+    assertThat(
+            session.helper("swtpm").lines("mountinfo").stream()
+                .map(line -> line.split(" ", 6))
+                .filter(
+                    fields ->
+                        Stream.of("/usr/", "/etc", "/dev").noneMatch(fields[4]::startsWith)
+                            && !fields[3].equals("/"))
+                .map(fields -> fields[3] + " at " + fields[4]))
+        .allMatch(place -> place.contains("/machine/tpm/socket at /socket"))
+        .hasSize(1);
+    // Its state is in memory, in there; QEMU sees the socket and cannot put another in its place.
+    assertThat(session.runtime().resolve("machine/tpm/socket"))
+        .isDirectoryNotContaining(file -> file.toString().contains("permall"));
+    assertThat(session.qemu().lines("mountinfo"))
+        .anyMatch(line -> line.matches(".*/machine/tpm/socket /tpm ro[, ].*"));
+  }
+
+  @Test
+  void helpersHaveNoCapabilitiesAndNamespacesOfTheirOwn() {
+    ProcessEntry supervisor = session.supervisor();
+    for (ProcessEntry helper : helpers()) {
+      assertThat(helper.lines("status"))
+          .contains("CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1");
+      for (String kind : List.of("user", "pid", "ipc", "uts", "mnt")) {
+        assertThat(helper.namespace(kind)).isNotEqualTo(supervisor.namespace(kind));
+      }
+      assertThat(helper.namespace("net")).isEqualTo(supervisor.namespace("net"));
+    }
+  }
+
   @Test
   void helpersHaveAnEmptyEnvironment() {
-    for (ProcessEntry helper : List.of(session.qemu(), session.smbd())) {
+    for (ProcessEntry helper : helpers()) {
       assertThat(new String(helper.environment(), java.nio.charset.StandardCharsets.UTF_8))
           .doesNotContain(user.name(), "JAVA_HOME", "SPANK");
     }
@@ -151,6 +193,7 @@ final class HelperConfinementTest {
     ProcessEntry qemu = session.qemu();
     assertThat(qemu.lines("status")).contains("Seccomp:\t2");
     assertThat(session.smbd().lines("status")).contains("Seccomp:\t0");
+    assertThat(session.helper("swtpm").lines("status")).contains("Seccomp:\t2");
     assertThat(qemu.arguments())
         .containsSubsequence(
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
@@ -179,7 +222,7 @@ final class HelperConfinementTest {
   void aHelperHoldsNoDescriptorOfTheSupervisors() {
     Set<String> sockets = sockets(session.supervisor());
     assertThat(sockets).hasSizeGreaterThan(2);
-    for (ProcessEntry helper : List.of(session.qemu(), session.smbd())) {
+    for (ProcessEntry helper : helpers()) {
       assertThat(sockets(helper)).isNotEmpty().doesNotContainAnyElementsOf(sockets);
       assertThat(helper.descriptors().values())
           .noneMatch(target -> target.contains(user.home().resolve(".local").toString()))
