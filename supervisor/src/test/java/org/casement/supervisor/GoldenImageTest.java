@@ -38,6 +38,20 @@ class GoldenImageTest {
     assertThat(image.virtualBytes()).isEqualTo(2L << 30);
     assertThat(image.memoryMebibytes()).isEqualTo(512);
     assertThat(image.boot()).isEmpty();
+    assertThat(image.profile()).isEqualTo(MachineProfile.plain());
+    assertThat(image.unknownProfile()).isEmpty();
+  }
+
+  @Test
+  void memoryAndProcessorsAreTheProfilesWhereTheManifestIsSilent() throws Exception {
+    String silent =
+        MANIFEST.replace("\"memoryMiB\": 512, \"cpus\": 2", "\"profile\": \"windows-11\"");
+    GoldenImage image = GoldenImage.read(image(silent, disk()));
+    assertThat(image.profile().name()).isEqualTo("windows-11");
+    assertThat(image.memoryMebibytes()).isEqualTo(8192);
+    assertThat(image.cpus()).isEqualTo(4);
+    GoldenImage said = GoldenImage.read(image(silent.replace("{", "{\"cpus\": 3, "), disk()));
+    assertThat(said.cpus()).isEqualTo(3);
   }
 
   @ParameterizedTest
@@ -53,6 +67,9 @@ class GoldenImageTest {
           "size": 4096       | "size": "4096"       | size is not a number
           "memoryMiB": 512   | "memoryMiB": 3       | memoryMiB is not a number from 64
           "cpus": 2          | "cpus": 2, "kernel": "k" | initrd is not a string
+          "cpus": 2          | "cpus": 2, "profile": "Windows 11" | profile is not a name
+          "cpus": 2          | "cpus": 2, "profile": 11 | profile is not a string
+          "cpus": 2          | "cpus": "2"          | cpus is not a number
           "name": "w",       |                      | name is not a string
           """)
   void aWrongManifestIsNamed(String right, String wrong, String message) throws IOException {
