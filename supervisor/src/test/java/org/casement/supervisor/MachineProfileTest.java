@@ -18,6 +18,7 @@ import java.time.InstantSource;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -38,6 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The machine that each profile makes, asked what it is: the real QEMU and swtpm, started by the
 /// real code in their confinement, under TCG, with an empty disk. Nothing here reads a command
@@ -75,6 +77,9 @@ class MachineProfileTest {
           "qemu-xhci", "1b36:000d",
           "usb-ehci", "8086:24cd");
 
+  /// What the guest's disk begins with.
+  private byte[] sector = new byte[512];
+
   private Path directory;
   private Path bwrap;
 
@@ -99,7 +104,11 @@ class MachineProfileTest {
   private GoldenImage image(String name) throws Exception {
     Path image = Files.createDirectory(directory.resolve("image"));
     Path disk = image.resolve("disk.qcow2");
-    Command.run("qemu-img", "create", "-q", "-f", "qcow2", disk.toString(), "64M").orFail();
+    Path raw = directory.resolve("raw");
+    Files.write(raw, sector);
+    Command.run("truncate", "-s", "64M", raw.toString()).orFail();
+    Command.run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw.toString(), disk.toString())
+        .orFail();
     Files.writeString(
         image.resolve("manifest.json"),
         """
@@ -173,6 +182,16 @@ class MachineProfileTest {
         if (!answer.containsKey("event")) {
           assertThat(answer).as(line).containsKey("return");
           return member(answer, "return");
+        }
+      }
+    }
+
+    /// The next event called `name`; what else comes is passed over.
+    Map<?, ?> event(String name) throws IOException {
+      while (true) {
+        Map<String, Object> message = JSON.std.mapFrom(Objects.requireNonNull(answers.readLine()));
+        if (name.equals(message.get("event"))) {
+          return (Map<?, ?>) member(message, "data");
         }
       }
     }
@@ -321,6 +340,21 @@ class MachineProfileTest {
     ZoneId zone = profile.clock() == Clock.LOCALTIME ? FAR : ZoneId.of("UTC");
     assertThat(Duration.between(clock.atZone(zone).toInstant(), Instant.now()).abs())
         .isLessThan(Duration.ofMinutes(1));
+  }
+
+  /// The demo guest has no drivers for the older hardware, but the firmware has: it loads the
+  /// disk's first sector, and that resets the machine.
+  @ParameterizedTest
+  @ValueSource(strings = {"demo-linux", "windows-legacy"})
+  void theBiosBootsFromTheDisk(String profile) throws Exception {
+    // mov $6, %al; mov $0xcf9, %dx; out %al, %dx: the chipset's reset control
+    byte[] code = HexFormat.of().parseHex("b006baf90ceef4");
+    System.arraycopy(code, 0, sector, 0, code.length);
+    sector[510] = 0x55;
+    sector[511] = (byte) 0xaa;
+    try (Running machine = new Running(profile)) {
+      assertThat(machine.event("RESET").get("reason")).isEqualTo("guest-reset");
+    }
   }
 
   /// KVM cannot be relied on here. That QEMU knows each word of the processor's description is all
