@@ -342,8 +342,7 @@ class MachineProfileTest {
         .isLessThan(Duration.ofMinutes(1));
   }
 
-  /// The demo guest has no drivers for the older hardware, but the firmware has: it loads the
-  /// disk's first sector, and that resets the machine.
+  /// The firmware loads the disk's first sector, and that resets the machine.
   @ParameterizedTest
   @ValueSource(strings = {"demo-linux", "windows-legacy"})
   void theBiosBootsFromTheDisk(String profile) throws Exception {

@@ -2,6 +2,9 @@ package org.casement.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.casement.testkit.Command;
@@ -17,6 +20,7 @@ import org.junit.jupiter.api.Test;
 /// profile says is shown by MachineProfileTest.
 final class ProfileBootTest {
   private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
+  private static final Duration BUILD_LIMIT = Duration.ofMinutes(10);
   private static final Duration TPM_LIMIT = Duration.ofSeconds(60);
 
   private static TestUser user;
@@ -102,6 +106,32 @@ final class ProfileBootTest {
       assertThat(end.err())
           .contains("the guest was not ready within", "still at: booting the guest system");
       assertThat(session.log()).doesNotContain("event=traded");
+    }
+  }
+
+  /// AHCI and e1000e, with the demo guest whose kernel has drivers for them, which is made here.
+  @Test
+  void theOlderHardware() throws IOException {
+    Path image = Files.createTempDirectory(Path.of("/var/tmp"), "casement-test-legacy-");
+    try {
+      Command.run(
+              new ProcessBuilder("../guest/demo/build", image.toString(), "legacy"),
+              "",
+              BUILD_LIMIT)
+          .orFail();
+      Command.run("chmod", "-R", "a+rX", image.toString()).orFail();
+      Settings settings =
+          Settings.standard().with("golden", "image", image).with("session", "drain_timeout", "1s");
+      try (Session session = Session.start(user, settings.withTestPort());
+          GuestShell guest = session.guestShell()) {
+        session.awaitReady();
+        guest.awaitShare("home");
+        assertThat(guest.run("readlink /sys/class/net/eth0/device/driver").orFail().strip())
+            .endsWith("/e1000e");
+        assertThat(guest.run("readlink -f /sys/block/sda").orFail()).contains("/ata");
+      }
+    } finally {
+      Command.run("rm", "-rf", image.toString()).orFail();
     }
   }
 
