@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
@@ -51,11 +52,27 @@ record Configuration(
       int overlayLimitGibibytes,
       AccelerationChoice acceleration,
       String user,
+      RdpSecurityChoice rdpSecurity,
       boolean testPort) {}
 
   enum AccelerationChoice {
     AUTO,
     TCG
+  }
+
+  enum RdpSecurityChoice {
+    AUTO,
+    TLS,
+    NLA;
+
+    /// Empty where the golden image decides.
+    Optional<RdpSecurity> chosen() {
+      return switch (this) {
+        case AUTO -> Optional.empty();
+        case TLS -> Optional.of(RdpSecurity.TLS);
+        case NLA -> Optional.of(RdpSecurity.NLA);
+      };
+    }
   }
 
   record Shares(List<Share> list, List<String> hidden, Path smbd) {}
@@ -175,6 +192,7 @@ record Configuration(
             section.integer("overlay_limit_gib", 40, 1, 65536),
             section.choice("acceleration", AccelerationChoice.AUTO),
             user,
+            section.choice("rdp_security", RdpSecurityChoice.AUTO),
             section.bool("test_port", false));
     section.end();
     return machine;

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.SessionException;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param virtualBytes the disk's size as the guest sees it
 /// @param boot a kernel to start directly; empty where the disk boots by itself
+/// @param rdpSecurity what the guest's RDP server takes
 record GoldenImage(
     Path directory,
     String name,
@@ -25,7 +27,8 @@ record GoldenImage(
     long virtualBytes,
     int memoryMebibytes,
     int cpus,
-    Optional<DirectBoot> boot) {
+    Optional<DirectBoot> boot,
+    RdpSecurity rdpSecurity) {
   /// QEMU's `-kernel`, `-initrd`, `-append`.
   record DirectBoot(Path kernel, Path initrd, String append) {}
 
@@ -73,7 +76,18 @@ record GoldenImage(
         virtualBytes,
         (int) number(file, manifest, "memoryMiB", 64, 4 << 20),
         (int) number(file, manifest, "cpus", 1, 1024),
-        boot);
+        boot,
+        rdpSecurity(file, manifest));
+  }
+
+  /// `rdpSecurity`: `tls` (also where it is absent) or `nla`.
+  private static RdpSecurity rdpSecurity(Path file, Map<String, Object> manifest)
+      throws SessionException {
+    return switch (manifest.getOrDefault("rdpSecurity", "tls")) {
+      case "tls" -> RdpSecurity.TLS;
+      case "nla" -> RdpSecurity.NLA;
+      default -> throw broken(file, "rdpSecurity is neither \"tls\" nor \"nla\"");
+    };
   }
 
   private static Map<String, Object> manifest(Path file) throws SessionException {

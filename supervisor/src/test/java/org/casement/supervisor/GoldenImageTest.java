@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.SessionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +39,15 @@ class GoldenImageTest {
     assertThat(image.virtualBytes()).isEqualTo(2L << 30);
     assertThat(image.memoryMebibytes()).isEqualTo(512);
     assertThat(image.boot()).isEmpty();
+    assertThat(image.rdpSecurity()).isEqualTo(RdpSecurity.TLS);
+  }
+
+  @Test
+  void theManifestSaysHowTheDesktopIsOpened() throws Exception {
+    String nla = MANIFEST.replace("{", "{\"rdpSecurity\": \"nla\", ");
+    assertThat(GoldenImage.read(image(nla, disk())).rdpSecurity()).isEqualTo(RdpSecurity.NLA);
+    String tls = MANIFEST.replace("{", "{\"rdpSecurity\": \"tls\", ");
+    assertThat(GoldenImage.read(image(tls, disk())).rdpSecurity()).isEqualTo(RdpSecurity.TLS);
   }
 
   @ParameterizedTest
@@ -53,6 +63,8 @@ class GoldenImageTest {
           "size": 4096       | "size": "4096"       | size is not a number
           "memoryMiB": 512   | "memoryMiB": 3       | memoryMiB is not a number from 64
           "cpus": 2          | "cpus": 2, "kernel": "k" | initrd is not a string
+          "cpus": 2          | "cpus": 2, "rdpSecurity": "rdp" | rdpSecurity is neither
+          "cpus": 2          | "cpus": 2, "rdpSecurity": 1 | rdpSecurity is neither
           "name": "w",       |                      | name is not a string
           """)
   void aWrongManifestIsNamed(String right, String wrong, String message) throws IOException {
