@@ -83,7 +83,10 @@ record GoldenImage(
   /// `rdpSecurity`: `tls` (also where it is absent) or `nla`.
   private static RdpSecurity rdpSecurity(Path file, Map<String, Object> manifest)
       throws SessionException {
-    return switch (manifest.getOrDefault("rdpSecurity", "tls")) {
+    if (!manifest.containsKey("rdpSecurity")) {
+      return RdpSecurity.TLS;
+    }
+    return switch (text(file, manifest, "rdpSecurity")) {
       case "tls" -> RdpSecurity.TLS;
       case "nla" -> RdpSecurity.NLA;
       default -> throw broken(file, "rdpSecurity is neither \"tls\" nor \"nla\"");

@@ -64,7 +64,7 @@ class GoldenImageTest {
           "memoryMiB": 512   | "memoryMiB": 3       | memoryMiB is not a number from 64
           "cpus": 2          | "cpus": 2, "kernel": "k" | initrd is not a string
           "cpus": 2          | "cpus": 2, "rdpSecurity": "rdp" | rdpSecurity is neither
-          "cpus": 2          | "cpus": 2, "rdpSecurity": 1 | rdpSecurity is neither
+          "cpus": 2          | "cpus": 2, "rdpSecurity": 1 | rdpSecurity is not a string
           "name": "w",       |                      | name is not a string
           """)
   void aWrongManifestIsNamed(String right, String wrong, String message) throws IOException {

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class NetworkLogin extends ByteToMessageDecoder {
   /// A guest in software computes two seconds on it, an overloaded one many more.
-  private static final int LIMIT_SECONDS = 30;
+  static final int LIMIT_SECONDS = 30;
 
   /// Long enough to tell the length of a message.
   private static final int HEAD_BYTES = 4;
@@ -31,6 +31,8 @@ final class NetworkLogin extends ByteToMessageDecoder {
     /// The account is in. What the desktop sends from now on is RDP.
     void done();
 
+    /// The desktop does not let the account in.
+    ///
     /// @param status the desktop's NTSTATUS; 0 where it only closed the connection
     void refused(LogonFailure why, int status);
 

@@ -4,15 +4,22 @@ import static java.nio.charset.StandardCharsets.UTF_16LE;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.Md4;
+import org.casement.protocol.credssp.CredSspClient;
+import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.credssp.TsRequest;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdp.RdpSecurity;
@@ -101,7 +108,7 @@ class NetworkLoginTest {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
       socket.close();
       desktop.close();
       session.close();
@@ -150,7 +157,7 @@ class NetworkLoginTest {
       assertThat(ScriptedDesktop.isAtEnd(secured)).isTrue();
       assertThat(server.password()).isEmpty();
     }
-    try (Visit visit = new Visit(directory.resolve("."), RdpSecurity.NLA)) {
+    try (Visit visit = new Visit(Files.createTempDirectory(directory, "x"), RdpSecurity.NLA)) {
       SSLSocket secured = visit.secured();
       CredSspServer server = visit.server("another");
       byte[] request = ScriptedDesktop.readTsRequest(secured);
@@ -193,7 +200,7 @@ class NetworkLoginTest {
       throws Exception {
     try (Visit visit = new Visit(directory, security)) {
       ScriptedDesktop.readPdu(visit.socket);
-      String value = answer.split(" ")[1];
+      String value = answer.substring(answer.length() - 2);
       ScriptedDesktop.write(
           visit.socket, answer.startsWith("selected") ? chosen(value) : refusing(value));
       visit.assertRefused(word);
@@ -219,7 +226,7 @@ class NetworkLoginTest {
   }
 
   @Test
-  void aDesktopThatGoesAwayOrIsSilentIsNotThere() throws Exception {
+  void aDesktopThatGoesAwayBeforeItIsAskedIsNotThere() throws Exception {
     try (Visit visit = new Visit(directory, RdpSecurity.NLA)) {
       SSLSocket secured = visit.secured();
       ScriptedDesktop.readTsRequest(secured);
@@ -227,6 +234,53 @@ class NetworkLoginTest {
       assertThat(((RdCleanPath.Failure) visit.nextOnPage()).wsaError())
           .hasValue(RdCleanPath.Failure.WSA_RESET);
       assertThat(visit.page.closeCode()).isEqualTo(4503);
+    }
+  }
+
+  @Test
+  void aSilentDesktopIsGivenUp() throws Exception {
+    try (ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      CredSspClient client =
+          new CredSspClient(
+              "",
+              "ann",
+              new Secret(PASSWORD.getBytes(UTF_8)),
+              desktop.publicKeyInfo,
+              new SecureRandom());
+      List<String> heard = new ArrayList<>();
+      NetworkLogin.Outcome outcome =
+          new NetworkLogin.Outcome() {
+            @Override
+            public void done() {
+              heard.add("done");
+            }
+
+            @Override
+            public void refused(LogonFailure why, int status) {
+              heard.add("refused");
+            }
+
+            @Override
+            public void broken(String how) {
+              heard.add(how);
+            }
+
+            @Override
+            public void lost(boolean silent) {
+              heard.add(silent ? "silent" : "lost");
+            }
+          };
+      EmbeddedChannel channel = new EmbeddedChannel();
+      channel.freezeTime();
+      channel.pipeline().addLast(new NetworkLogin(client, outcome));
+      channel.advanceTimeBy(NetworkLogin.LIMIT_SECONDS * 1000L - 1, TimeUnit.MILLISECONDS);
+      channel.runScheduledPendingTasks();
+      assertThat(heard).isEmpty();
+      channel.advanceTimeBy(1, TimeUnit.MILLISECONDS);
+      channel.runScheduledPendingTasks();
+      assertThat(heard).containsExactly("silent");
+      assertThat(channel.isOpen()).isFalse();
+      channel.finishAndReleaseAll();
     }
   }
 
