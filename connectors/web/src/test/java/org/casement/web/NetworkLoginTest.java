@@ -58,13 +58,14 @@ class NetworkLoginTest {
   private static final class Visit implements AutoCloseable {
     final TestSession session = new TestSession();
     final ScriptedDesktop desktop;
+    final WebConnector web;
     final TestBrowser.Socket page;
     final Socket socket;
 
     Visit(Path directory, RdpSecurity security) throws Exception {
       desktop = new ScriptedDesktop(directory);
       DesktopLogin login = new DesktopLogin("ann", new Secret(PASSWORD.getBytes(UTF_8)), security);
-      WebConnector web =
+      web =
           session.closing(
               WebConnector.open(
                   session.desk,
@@ -285,15 +286,17 @@ class NetworkLoginTest {
   }
 
   @Test
-  void aPageThatLeavesInTheMiddleTakesItsConnectionAlong() throws Exception {
+  void aPageThatIsTakenOverInTheMiddleTakesItsConnectionAlong() throws Exception {
     try (Visit visit = new Visit(directory, RdpSecurity.NLA)) {
       SSLSocket secured = visit.secured();
       CredSspServer server = visit.server(PASSWORD);
       byte[] request = ScriptedDesktop.readTsRequest(secured);
       secured.getOutputStream().write(server.receive(request).orElseThrow());
       ScriptedDesktop.readTsRequest(secured);
-      visit.page.close();
+      TestBrowser.Socket other = visit.session.entered(visit.web.address()).open("rdp");
+      assertThat(visit.page.closeCode()).isEqualTo(4409);
       assertThat(ScriptedDesktop.isAtEnd(secured)).isTrue();
+      other.close();
       assertThat(visit.session.logText()).doesNotContain("desktop-refused");
     }
   }
