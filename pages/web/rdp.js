@@ -7,8 +7,6 @@ import { lend } from './lent-socket.js';
 
 /** The engine's last word and the closing of the socket come together, in any order: so long each waits for the other. */
 const LAST_WORD_MS = 300;
-/** After a failure the socket's closing says why; the connector takes up to two seconds over it. */
-const LAST_WORD_OF_FAILURE_MS = 3000;
 /** What RDP allows (MS-RDPBCGR, desktopWidth); the width's odd pixels smear in the engine's bitmaps. */
 const WIDTH_STEP = 4;
 const SIDE = { least: 200, most: 8192 };
@@ -65,7 +63,7 @@ export async function show(stage, open, shown) {
   } catch (error) {
     failure = error;
   }
-  const close = await Promise.race([closed.catch((reason) => reason), new Promise((resolve) => { setTimeout(resolve, failure && !isGoodbye(failure) ? LAST_WORD_OF_FAILURE_MS : LAST_WORD_MS); })]);
+  const close = await Promise.race([closed.catch((reason) => reason), new Promise((resolve) => { setTimeout(resolve, LAST_WORD_MS); })]);
   door.socket.close();
   element.remove();
   if (close && close.kind !== 'lost') throw close;

@@ -108,7 +108,7 @@ final class DesktopConnection {
     Optional<Refusal> refusal = Refusal.of(X224.confirm(confirm), login.security());
     if (refusal.isPresent()) {
       desktop.close();
-      refused(refusal.get(), Failure.negotiation(confirm), "");
+      refused(refusal.get(), "");
     } else {
       startTls(desktop, X224.withProtocol(confirm, X224.PROTOCOL_TLS));
     }
@@ -151,12 +151,12 @@ final class DesktopConnection {
           @Override
           public void refused(LogonFailure why, int status) {
             String detail = status == 0 ? "connection closed" : String.format("%08x", status);
-            DesktopConnection.this.refused(Refusal.of(why), Failure.http(403), detail);
+            DesktopConnection.this.refused(Refusal.of(why), detail);
           }
 
           @Override
           public void broken(String how) {
-            DesktopConnection.this.refused(Refusal.NLA_FAILED, Failure.http(500), how);
+            DesktopConnection.this.refused(Refusal.NLA_FAILED, how);
           }
 
           @Override
@@ -189,14 +189,14 @@ final class DesktopConnection {
     return encoded;
   }
 
-  /// The desktop answers and does not let us in.
-  private void refused(Refusal refusal, Failure failure, String detail) {
+  /// The desktop answers and does not let us in. No RDCleanPath error: the engine would close the
+  /// socket at once, and the browser not tell the page our word.
+  private void refused(Refusal refusal, String detail) {
     if (page.isClosing()) {
       return; // the page went, and the desktop with it
     }
     log.warn(
         "desktop-refused", "why", refusal.word(), "remedy", refusal.remedy(), "detail", detail);
-    send(failure);
     page.close(CloseCode.REFUSED, refusal.word());
   }
 
