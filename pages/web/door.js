@@ -6,7 +6,7 @@ import { freshNonce, isProof, prove } from './proof.js';
 const EXCHANGE_LIMIT_MS = 10_000;
 
 /** Close codes of the contract. */
-const KINDS = { 4400: 'bad-message', 4401: 'enter-again', 4409: 'taken-over', 4503: 'absent' };
+const KINDS = { 4400: 'bad-message', 4401: 'enter-again', 4403: 'desk-refused', 4409: 'taken-over', 4503: 'absent' };
 
 /** Why a door did not open, or closed: `kind` is one of KINDS, `impostor` or `lost`; `opened` if the upgrade succeeded. */
 export class DoorClosed extends Error {

@@ -19,7 +19,7 @@ const page = {
   gone: false, // the session went away while it was ending
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
-  deskProblem: null, // why the desktop did not open, a key of strings.deskWhy
+  deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
   controls: {}, // what the shown desktop can do: {ctrlAltDel}
 };
 
@@ -45,7 +45,7 @@ const view = new View({
   endSession: () => events?.send(JSON.stringify({ type: 'end' })),
   again() {
     if (phase() !== 'disconnected') return location.reload();
-    change({ desk: 'none' });
+    change({ desk: 'none', deskProblem: null });
   },
 });
 
@@ -197,6 +197,10 @@ async function keepDesktop() {
       continue;
     } catch (error) {
       if (isFinal(error)) return;
+      if (error.kind === 'desk-refused') {
+        change({ desk: 'left', deskProblem: error.reason, controls: {} }); // not again by itself: too many tries lock an account
+        continue;
+      }
       if (!(error instanceof DoorClosed)) console.warn('the desktop', error);
       const lost = shownAt !== null || page.desk === 'lost';
       change({ desk: lost ? 'lost' : 'connecting', deskProblem: shownAt === null ? error.why ?? error.kind : null, controls: {} });

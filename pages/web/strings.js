@@ -13,6 +13,7 @@ export const strings = {
     screenConnecting: 'Connecting to the machine’s screen',
     reconnecting: 'Connection lost, reconnecting',
     disconnected: 'The desktop closed the connection',
+    deskRefused: 'The desktop did not let this session in',
     ending: 'The session is ending',
     ended: 'The session has ended',
     failed: 'The session has failed',
@@ -55,6 +56,20 @@ export const strings = {
   // By kind of DoorClosed or of the engine's error (IronErrorKind).
   deskWhy: {
     absent: 'it does not answer yet', 1: 'wrong password', 2: 'the sign-in was refused', 3: 'access denied', 4: 'no way to it', 5: 'no way to it', 6: 'no common security protocol',
+  },
+  // Words of Refusal (connectors/web). What stands in backticks is for the administrator.
+  deskRefused: {
+    'wrong-password': 'Wrong password: the desktop does not accept the one that was made for this session. It may have been changed in the desktop.',
+    'account-locked': 'The account is locked in the desktop after too many wrong passwords. It opens again after a while.',
+    'account-disabled': 'The account is disabled in the desktop.',
+    'account-expired': 'The account has expired in the desktop.',
+    'password-expired': 'The password has expired in the desktop.',
+    'logon-restricted': 'The desktop does not let this account in by remote desktop.',
+    'nla-demanded': 'The desktop demands network level authentication, and this session is set to do without. An administrator sets `rdp_security = "nla"` in `[machine]`, or `"rdpSecurity": "nla"` in the golden image’s manifest.',
+    'nla-refused': 'The desktop refuses network level authentication, and this session is set to use it. An administrator sets `rdp_security = "tls"` in `[machine]`, or `"rdpSecurity": "tls"` in the golden image’s manifest.',
+    'ntlm-blocked': 'The desktop forbids NTLM, which network level authentication needs here. An administrator sets `rdp_security = "tls"` in `[machine]` and switches network level authentication off in the golden image.',
+    'no-tls': 'The desktop offers no TLS. An administrator switches it on in the golden image.',
+    'nla-failed': 'Network level authentication with the desktop broke off; the session’s log says why.',
   },
   stepStatus: { todo: 'still to do', running: 'running', done: 'done', failed: 'failed', stopped: 'stopped' },
   say: (text, status, detail) => [`${text}: ${status}`, detail].filter(Boolean).join('; '),

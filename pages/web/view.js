@@ -59,10 +59,11 @@ export class View {
     if (phase !== this.#shownPhase) this.#openPanel(false);
     this.#shownPhase = phase;
 
-    const headline = this.#headline(story, phase, root.dataset.mode);
+    const refused = phase === 'disconnected' ? strings.deskRefused[page.deskProblem] ?? null : null;
+    const headline = refused ? strings.headline.deskRefused : this.#headline(story, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
-    fillMarked('lead', this.#lead(page, phase, root.dataset.mode));
+    fillMarked('lead', refused ?? this.#lead(page, phase, root.dataset.mode));
     fill('name', story.id ?? '');
     const again = strings.again[page.fate?.kind ?? phase];
     fill('again', again);

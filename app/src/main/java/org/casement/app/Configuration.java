@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
@@ -52,6 +53,7 @@ record Configuration(
       int overlayLimitGibibytes,
       AccelerationChoice acceleration,
       String user,
+      RdpSecurityChoice rdpSecurity,
       boolean testPort) {}
 
   record Firmware(Path uefiCode, Path uefiVariables, Path secureBootVariables, Path swtpm) {}
@@ -59,6 +61,21 @@ record Configuration(
   enum AccelerationChoice {
     AUTO,
     TCG
+  }
+
+  enum RdpSecurityChoice {
+    AUTO,
+    TLS,
+    NLA;
+
+    /// Empty where the golden image decides.
+    Optional<RdpSecurity> chosen() {
+      return switch (this) {
+        case AUTO -> Optional.empty();
+        case TLS -> Optional.of(RdpSecurity.TLS);
+        case NLA -> Optional.of(RdpSecurity.NLA);
+      };
+    }
   }
 
   record Shares(List<Share> list, List<String> hidden, Path smbd) {}
@@ -179,6 +196,7 @@ record Configuration(
             section.integer("overlay_limit_gib", 40, 1, 65536),
             section.choice("acceleration", AccelerationChoice.AUTO),
             user,
+            section.choice("rdp_security", RdpSecurityChoice.AUTO),
             section.bool("test_port", false));
     section.end();
     return machine;

@@ -239,7 +239,10 @@ final class SessionProgram {
       Configuration configuration, SessionStory story, Supervisor supervisor) {
     return story.state() instanceof SessionState.Ready
         ? Optional.of(
-            new DesktopLogin(configuration.machine().user(), supervisor.desktopPassword()))
+            new DesktopLogin(
+                configuration.machine().user(),
+                supervisor.desktopPassword(),
+                supervisor.rdpSecurity()))
         : Optional.empty();
   }
 
@@ -257,6 +260,7 @@ final class SessionProgram {
             configuration.machine().overlayLimitGibibytes(),
             configuration.machine().acceleration() == Configuration.AccelerationChoice.TCG,
             configuration.machine().user(),
+            configuration.machine().rdpSecurity().chosen(),
             configuration.machine().testPort()),
         new SupervisorSettings.Firmware(
             configuration.firmware().uefiCode(),

@@ -74,6 +74,7 @@ class ConfigurationTest {
           machine.cpus = "2"                 | 2: machine.cpus is a whole number from 0 to 1024
           machine.cpus = 1025                | 2: machine.cpus is a whole number from 0 to 1024
           machine.acceleration = "fast"      | 2: machine.acceleration is one of "auto", "tcg"
+          machine.rdp_security = "rdp"       | 2: machine.rdp_security is one of "auto", "tls", "nla"
           machine.user = "Administrator"     | 2: machine.user is 1 to 20 of a-z and 0-9, starting with a letter
           session.walltime = "soon"          | 2: session.walltime is a time such as "8h", "90m" or "30s"
           session.home = "${SHELL}/x"        | 2: session.home knows ${HOME} and ${USER} only, not ${SHELL}

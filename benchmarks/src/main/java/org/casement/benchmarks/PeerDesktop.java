@@ -21,6 +21,7 @@ import java.util.Optional;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
 import org.casement.protocol.guestapi.SessionDocument;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.relay.Desk;
 import org.casement.relay.Door;
 import org.casement.relay.EventLoops;
@@ -101,7 +102,7 @@ final class PeerDesktop implements AutoCloseable {
         WebConnector.open(
             desk,
             listener(),
-            () -> Optional.of(new DesktopLogin("user", password)),
+            () -> Optional.of(new DesktopLogin("user", password, RdpSecurity.TLS)),
             new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort));
     link =
         URI.create(

@@ -6,6 +6,7 @@ public enum CloseCode {
   GOING_AWAY(1001),
   BAD_MESSAGE(4400),
   ENTER_AGAIN(4401),
+  REFUSED(4403),
   TAKEN_OVER(4409),
   NOT_THERE(4503);
 

@@ -5,6 +5,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.time.Duration;
 import org.casement.protocol.ProtocolException;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 
 /// Whether the guest's RDP server is there. QEMU's forward accepts a connection even while the
@@ -16,11 +17,11 @@ final class Desktop {
 
   private Desktop() {}
 
-  static boolean answers(InetSocketAddress rdp) {
+  static boolean answers(InetSocketAddress rdp, RdpSecurity security) {
     try (Socket socket = new Socket()) {
       socket.connect(rdp, Math.toIntExact(CONNECT_LIMIT.toMillis()));
       socket.setSoTimeout(Math.toIntExact(ANSWER_LIMIT.toMillis()));
-      socket.getOutputStream().write(X224.request(X224.PROTOCOL_TLS));
+      socket.getOutputStream().write(X224.request(security.requestedProtocols()));
       byte[] header = socket.getInputStream().readNBytes(TPKT_HEADER_BYTES);
       if (header.length < TPKT_HEADER_BYTES) {
         return false;
@@ -35,7 +36,7 @@ final class Desktop {
       if (read < length - TPKT_HEADER_BYTES) {
         return false;
       }
-      X224.confirm(pdu); // a refusal of this protocol is an answer, too
+      X224.confirm(pdu); // another protocol or a refusal is an answer, too: the page says so
       return true;
     } catch (IOException | ProtocolException e) {
       return false;

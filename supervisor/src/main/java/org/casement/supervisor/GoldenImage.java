@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.SessionException;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// @param profile the machine the image was made for, or the base of one that is not known
 /// @param unknownProfile the name the manifest gives, where this version does not know it
 /// @param boot a kernel to start directly; empty where the disk boots by itself
+/// @param rdpSecurity what the guest's RDP server takes
 record GoldenImage(
     Path directory,
     String name,
@@ -29,7 +31,8 @@ record GoldenImage(
     int cpus,
     MachineProfile profile,
     Optional<String> unknownProfile,
-    Optional<DirectBoot> boot) {
+    Optional<DirectBoot> boot,
+    RdpSecurity rdpSecurity) {
   /// QEMU's `-kernel`, `-initrd`, `-append`.
   record DirectBoot(Path kernel, Path initrd, String append) {}
 
@@ -85,7 +88,21 @@ record GoldenImage(
         (int) number(file, manifest, "cpus", 1, 1024, profile.cpus()),
         profile,
         named.filter(_ -> known.isEmpty()),
-        boot);
+        boot,
+        rdpSecurity(file, manifest, profile));
+  }
+
+  /// `rdpSecurity`: `tls` or `nla`; where it is absent, the profile's.
+  private static RdpSecurity rdpSecurity(
+      Path file, Map<String, Object> manifest, MachineProfile profile) throws SessionException {
+    if (!manifest.containsKey("rdpSecurity")) {
+      return profile.rdpSecurity();
+    }
+    return switch (text(file, manifest, "rdpSecurity")) {
+      case "tls" -> RdpSecurity.TLS;
+      case "nla" -> RdpSecurity.NLA;
+      default -> throw broken(file, "rdpSecurity is neither \"tls\" nor \"nla\"");
+    };
   }
 
   private static Optional<String> profileName(Path file, Map<String, Object> manifest)

@@ -29,6 +29,7 @@ import org.casement.isolation.ConfinedProcess;
 import org.casement.protocol.guestapi.GuestRequest;
 import org.casement.protocol.guestapi.SessionDocument;
 import org.casement.protocol.qmp.QmpMessage;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.relay.EventLoops;
 import org.casement.session.EndReason;
 import org.casement.session.EventLog;
@@ -83,6 +84,10 @@ public final class Supervisor {
   private final SessionSecrets secrets;
   private final BlockingQueue<Happening> mailbox = new LinkedBlockingQueue<>(MAILBOX_LIMIT);
   private volatile @Nullable Acceleration acceleration;
+
+  /// As the configuration or, from the node check on, the golden image says.
+  private volatile RdpSecurity rdpSecurity;
+
   private volatile boolean flooded;
 
   // Only touched by the thread that lives.
@@ -118,11 +123,17 @@ public final class Supervisor {
     this.random = random;
     this.clock = clock;
     this.secrets = SessionSecrets.make(random);
+    this.rdpSecurity = settings.machine().rdpSecurity().orElse(RdpSecurity.TLS);
   }
 
   /// The desktop's password, for the connector; there is a desktop only in state ready.
   public Secret desktopPassword() {
     return secrets.desktopPassword();
+  }
+
+  /// How the desktop takes connections; known in state ready.
+  public RdpSecurity rdpSecurity() {
+    return rdpSecurity;
   }
 
   public InetSocketAddress rdp() {
@@ -196,6 +207,7 @@ public final class Supervisor {
     if (!node.faults().isEmpty()) {
       return Optional.empty();
     }
+    rdpSecurity = settings.machine().rdpSecurity().orElse(node.image().rdpSecurity());
     Machine made =
         new Machine(settings.runtime().resolve("machine"), settings, node.image(), clock);
     try {
@@ -704,7 +716,7 @@ public final class Supervisor {
 
   private void awaitDesktop() {
     while (!(story.state() instanceof Ended)) {
-      if (Desktop.answers(rdp())) {
+      if (Desktop.answers(rdp(), rdpSecurity)) {
         tell(new Happening.DesktopAnswered());
         return;
       }

@@ -5,7 +5,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.ZoneId;
 import java.util.List;
+import java.util.Optional;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.RdpSecurity;
 
 /// What one session is to be: the configuration, in the supervisor's terms.
 ///
@@ -35,6 +37,7 @@ public record SupervisorSettings(
   /// @param qemuFiles what QEMU needs to see beside its program and the system's libraries
   /// @param memoryMebibytes 0 takes the golden image's figure; so does `cpus`
   /// @param user the account in the guest
+  /// @param rdpSecurity empty takes what the golden image says
   /// @param testPort a root shell of the demo guest, for tests
   public record Machine(
       Path qemu,
@@ -45,6 +48,7 @@ public record SupervisorSettings(
       int overlayLimitGibibytes,
       boolean onlyTcg,
       String user,
+      Optional<RdpSecurity> rdpSecurity,
       boolean testPort) {
     public Machine {
       qemuFiles =

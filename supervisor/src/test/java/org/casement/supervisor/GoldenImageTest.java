@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.SessionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -54,6 +55,14 @@ class GoldenImageTest {
     assertThat(said.cpus()).isEqualTo(3);
   }
 
+  @Test
+  void theManifestSaysHowTheDesktopIsOpened() throws Exception {
+    String nla = MANIFEST.replace("{", "{\"rdpSecurity\": \"nla\", ");
+    assertThat(GoldenImage.read(image(nla, disk())).rdpSecurity()).isEqualTo(RdpSecurity.NLA);
+    String tls = MANIFEST.replace("{", "{\"rdpSecurity\": \"tls\", ");
+    assertThat(GoldenImage.read(image(tls, disk())).rdpSecurity()).isEqualTo(RdpSecurity.TLS);
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -70,6 +79,8 @@ class GoldenImageTest {
           "cpus": 2          | "cpus": 2, "profile": "Windows 11" | profile is not a name
           "cpus": 2          | "cpus": 2, "profile": 11 | profile is not a string
           "cpus": 2          | "cpus": "2"          | cpus is not a number
+          "cpus": 2          | "cpus": 2, "rdpSecurity": "rdp" | rdpSecurity is neither
+          "cpus": 2          | "cpus": 2, "rdpSecurity": 1 | rdpSecurity is not a string
           "name": "w",       |                      | name is not a string
           """)
   void aWrongManifestIsNamed(String right, String wrong, String message) throws IOException {

@@ -31,6 +31,11 @@ public final class Settings {
         .with("listen", "ports", FIRST_PORT + "-" + (FIRST_PORT + 999));
   }
 
+  /// The same with the demo guest's other temper: freerdp-shadow, network level authentication.
+  public Settings withShadow() {
+    return with("golden", "image", Program.image().resolve("shadow").toString());
+  }
+
   /// The same with root's shell in the guest, on a socket in the runtime directory.
   public Settings withTestPort() {
     return with("machine", "test_port", true);

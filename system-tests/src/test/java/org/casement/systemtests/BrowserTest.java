@@ -66,7 +66,7 @@ final class BrowserTest {
   }
 
   /// The terminal may not be there yet, or come in the middle of it: then it is typed again.
-  private static boolean typed(Browser browser, String line, BooleanSupplier arrived) {
+  static boolean typed(Browser browser, String line, BooleanSupplier arrived) {
     type(browser, line);
     try {
       Await.until("it arrives", Duration.ofSeconds(6), arrived);

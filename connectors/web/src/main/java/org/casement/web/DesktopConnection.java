@@ -20,15 +20,18 @@ import io.netty.util.ReferenceCountUtil;
 import java.io.ByteArrayOutputStream;
 import java.net.ConnectException;
 import java.net.SocketAddress;
+import java.security.SecureRandom;
 import java.security.cert.Certificate;
 import java.security.cert.CertificateEncodingException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import javax.net.ssl.SSLPeerUnverifiedException;
 import org.casement.protocol.ProtocolException;
+import org.casement.protocol.credssp.CredSspClient;
+import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
 import org.casement.protocol.rdp.X224;
@@ -37,8 +40,9 @@ import org.casement.relay.ProvenSocket;
 import org.casement.relay.Pump;
 import org.casement.session.EventLog;
 
-/// One page's way to the desktop: RDCleanPath request, TCP, X.224, TLS, RDCleanPath response, then
-/// bytes both ways, of which [LoginInjector] changes the first few.
+/// One page's way to the desktop: RDCleanPath request, TCP, X.224, TLS, where the desktop wants it
+/// network level authentication, RDCleanPath response, then bytes both ways, of which
+/// [LoginInjector] changes the first few. The page is told that TLS alone was selected.
 ///
 /// Nothing of the page's request is used: not its destination, not its X.224. All on the page's
 /// event loop.
@@ -58,18 +62,21 @@ final class DesktopConnection {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final SocketAddress rdp;
+  private final SecureRandom random;
   private final EventLog log;
 
   private DesktopConnection(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, EventLog log) {
+      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
+    this.random = random;
     this.log = log;
   }
 
-  static void open(ProvenSocket page, DesktopLogin login, SocketAddress rdp, EventLog log) {
-    page.addHandler(new DesktopConnection(page, login, rdp, log).new AwaitRequest());
+  static void open(
+      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
+    page.addHandler(new DesktopConnection(page, login, rdp, random, log).new AwaitRequest());
   }
 
   private void requested() {
@@ -89,7 +96,8 @@ final class DesktopConnection {
                 notThere(wsaError(connected.cause()));
               } else if (!page.isClosing()) {
                 page.whenClosing(() -> Pump.closeAfterFlush(desktop));
-                desktop.writeAndFlush(Unpooled.wrappedBuffer(X224.request(X224.PROTOCOL_TLS)));
+                desktop.writeAndFlush(
+                    Unpooled.wrappedBuffer(X224.request(login.security().requestedProtocols())));
               } else {
                 desktop.close();
               }
@@ -97,17 +105,12 @@ final class DesktopConnection {
   }
 
   private void confirmed(Channel desktop, byte[] confirm) throws ProtocolException {
-    switch (X224.confirm(confirm)) {
-      case X224.Confirm.Selected(int protocol) when protocol == X224.PROTOCOL_TLS ->
-          startTls(desktop, confirm);
-      case X224.Confirm.Selected(int protocol) ->
-          throw new ProtocolException("the desktop chose protocol " + protocol + ", not TLS");
-      case X224.Confirm.Failed failed -> {
-        log.warn("desktop-refused", "code", failed.code(), "why", failed.text());
-        desktop.close();
-        fail(Failure.negotiation(confirm), failed.text());
-      }
-      case X224.Confirm.None() -> throw new ProtocolException("the desktop offers no TLS");
+    Optional<Refusal> refusal = Refusal.of(X224.confirm(confirm), login.security());
+    if (refusal.isPresent()) {
+      desktop.close();
+      refused(refusal.get(), "");
+    } else {
+      startTls(desktop, X224.withProtocol(confirm, X224.PROTOCOL_TLS));
     }
   }
 
@@ -122,28 +125,79 @@ final class DesktopConnection {
                 desktop.close();
                 fail(Failure.tls(HANDSHAKE_FAILURE), "TLS with the desktop failed");
               } else if (!page.isClosing()) {
-                relay(desktop, confirm, chain(tls));
+                Certificate[] chain = tls.engine().getSession().getPeerCertificates();
+                switch (login.security()) {
+                  case TLS -> relay(desktop, confirm, chain);
+                  case NLA -> logIn(desktop, confirm, chain);
+                }
               }
             });
   }
 
-  private void relay(Channel desktop, byte[] confirm, List<byte[]> chain) {
+  private void logIn(Channel desktop, byte[] confirm, Certificate[] chain)
+      throws ProtocolException {
+    CredSspClient credSsp =
+        new CredSspClient(
+            "", login.user(), login.password(), chain[0].getPublicKey().getEncoded(), random);
+    NetworkLogin.Outcome outcome =
+        new NetworkLogin.Outcome() {
+          @Override
+          public void done() {
+            if (!page.isClosing()) {
+              relay(desktop, confirm, chain);
+            }
+          }
+
+          @Override
+          public void refused(LogonFailure why, int status) {
+            String detail = status == 0 ? "connection closed" : String.format("%08x", status);
+            DesktopConnection.this.refused(Refusal.of(why), detail);
+          }
+
+          @Override
+          public void broken(String how) {
+            DesktopConnection.this.refused(Refusal.NLA_FAILED, how);
+          }
+
+          @Override
+          public void lost(boolean silent) {
+            notThere(silent ? Failure.WSA_TIMED_OUT : Failure.WSA_RESET);
+          }
+        };
+    desktop.pipeline().addLast(new NetworkLogin(credSsp, outcome));
+  }
+
+  private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
     desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login));
-    send(new RdCleanPath.Response(confirm, chain, rdp.toString()));
+    send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop
         .closeFuture()
         .addListener(_ -> log.info("desktop-disconnected", "tab", page.tab().name()));
   }
 
-  private static List<byte[]> chain(SslHandler tls)
-      throws SSLPeerUnverifiedException, CertificateEncodingException {
-    List<byte[]> chain = new ArrayList<>();
-    for (Certificate certificate : tls.engine().getSession().getPeerCertificates()) {
-      chain.add(certificate.getEncoded());
+  private static List<byte[]> encoded(Certificate[] chain) {
+    List<byte[]> encoded = new ArrayList<>();
+    for (Certificate certificate : chain) {
+      try {
+        encoded.add(certificate.getEncoded());
+      } catch (CertificateEncodingException e) {
+        throw new IllegalStateException("a certificate that TLS took", e);
+      }
     }
-    return chain;
+    return encoded;
+  }
+
+  /// The desktop answers and does not let us in. No RDCleanPath error: the engine would close the
+  /// socket at once, and the browser not tell the page our word.
+  private void refused(Refusal refusal, String detail) {
+    if (page.isClosing()) {
+      return; // the page went, and the desktop with it
+    }
+    log.warn(
+        "desktop-refused", "why", refusal.word(), "remedy", refusal.remedy(), "detail", detail);
+    page.close(CloseCode.REFUSED, refusal.word());
   }
 
   private void notThere(int wsaError) {

@@ -16,8 +16,9 @@ import org.casement.relay.ProvenSocket;
 import org.jspecify.annotations.Nullable;
 
 /// Stands between the page and the desktop until the login is on its way: raises the colour depth
-/// in the client's first PDU, puts user and password into its Client Info, and then gives way. What
-/// the browser says about either is dropped.
+/// in the client's first PDU and names there the security that the desktop has selected, puts user
+/// and password into its Client Info, and then gives way. What the browser says about either is
+/// dropped.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class LoginInjector extends ChannelOutboundHandlerAdapter {
@@ -90,6 +91,7 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
     }
     if (pdus == 1) {
       pdu = ConnectInitial.with32BitsPerPixel(pdu);
+      pdu = ConnectInitial.withSelectedProtocol(pdu, login.security().selectedProtocol());
     }
     boolean last = ClientInfo.is(pdu);
     if (last) {

@@ -61,7 +61,7 @@ public final class WebConnector implements AutoCloseable {
       return;
     }
     takeOver(page);
-    DesktopConnection.open(page, now.get(), rdp, desk.log());
+    DesktopConnection.open(page, now.get(), rdp, desk.random(), desk.log());
   }
 
   private synchronized void takeOver(ProvenSocket page) {

@@ -25,6 +25,9 @@ final class ScriptedDesktop implements AutoCloseable {
   final ServerSocket listener;
   private final SSLContext tls;
 
+  /// The SubjectPublicKeyInfo of its certificate.
+  final byte[] publicKeyInfo;
+
   ScriptedDesktop(Path directory)
       throws IOException, GeneralSecurityException, InterruptedException {
     listener = new ServerSocket(0, 4, InetAddress.ofLiteral("127.0.0.1"));
@@ -55,6 +58,7 @@ final class ScriptedDesktop implements AutoCloseable {
     try (InputStream in = Files.newInputStream(file)) {
       store.load(in, STORE_PASSWORD.toCharArray());
     }
+    publicKeyInfo = store.getCertificate("desktop").getPublicKey().getEncoded();
     KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
     keys.init(store, STORE_PASSWORD.toCharArray());
     tls = SSLContext.getInstance("TLS");
@@ -89,6 +93,24 @@ final class ScriptedDesktop implements AutoCloseable {
     byte[] body = new byte[rest];
     in.readFully(body);
     return HexFormat.of().formatHex(head) + HexFormat.of().formatHex(body);
+  }
+
+  /// One TSRequest.
+  static byte[] readTsRequest(Socket socket) throws IOException {
+    DataInputStream in = new DataInputStream(socket.getInputStream());
+    byte[] head = new byte[2];
+    in.readFully(head);
+    byte[] more = new byte[(head[1] & 0x80) == 0 ? 0 : head[1] & 0x7f];
+    in.readFully(more);
+    int length = head[1] & 0x7f;
+    for (int i = 0; i < more.length; i++) {
+      length = (i == 0 ? 0 : length << 8) | (more[i] & 0xff);
+    }
+    byte[] message = new byte[2 + more.length + length];
+    System.arraycopy(head, 0, message, 0, 2);
+    System.arraycopy(more, 0, message, 2, more.length);
+    in.readFully(message, 2 + more.length, length);
+    return message;
   }
 
   static void write(Socket socket, String hex) throws IOException {

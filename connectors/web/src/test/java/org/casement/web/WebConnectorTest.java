@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.TestBrowser;
 import org.casement.relay.TestSession;
@@ -24,7 +25,7 @@ class WebConnectorTest {
   private static final String TLS_CHOSEN = "0300 0013 0e d0 0000 1234 00 0200 0800 01000000";
   private static final String NLA_DEMANDED = "0300 0013 0e d0 0000 1234 00 0300 0800 05000000";
   private static final DesktopLogin LOGIN =
-      new DesktopLogin("ann", new Secret("PlantedPassword".getBytes(UTF_8)));
+      new DesktopLogin("ann", new Secret("PlantedPassword".getBytes(UTF_8)), RdpSecurity.TLS);
 
   @TempDir private Path directory;
 
@@ -105,10 +106,8 @@ class WebConnectorTest {
       try (Socket socket = desktop.accept()) {
         ScriptedDesktop.readPdu(socket);
         ScriptedDesktop.write(socket, NLA_DEMANDED);
-        RdCleanPath.Failure failure = (RdCleanPath.Failure) RdCleanPath.decode(page.nextBytes());
-        assertThat(failure.code()).isEqualTo(RdCleanPath.Failure.NEGOTIATION);
-        assertThat(page.closeCode()).isEqualTo(4503);
-        assertThat(page.closeReason).contains("network level authentication");
+        assertThat(page.closeCode()).isEqualTo(4403);
+        assertThat(page.closeReason).isEqualTo("nla-demanded");
         assertThat(ScriptedDesktop.isAtEnd(socket)).isTrue();
       }
     }

@@ -1,18 +1,18 @@
 package org.casement.protocol.rdcleanpath;
 
-import static org.casement.protocol.rdcleanpath.DerWriter.explicit;
-import static org.casement.protocol.rdcleanpath.DerWriter.integer;
-import static org.casement.protocol.rdcleanpath.DerWriter.octets;
-import static org.casement.protocol.rdcleanpath.DerWriter.text;
-import static org.casement.protocol.rdcleanpath.DerWriter.value;
+import static org.casement.protocol.der.DerWriter.explicit;
+import static org.casement.protocol.der.DerWriter.integer;
+import static org.casement.protocol.der.DerWriter.octets;
+import static org.casement.protocol.der.DerWriter.text;
+import static org.casement.protocol.der.DerWriter.value;
 
 import java.io.ByteArrayOutputStream;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.casement.protocol.ProtocolException;
+import org.casement.protocol.der.DerReader;
 
 /// A message of RDCleanPath, the protocol by which the RDP engine in a browser leaves TCP, the
 /// X.224 negotiation and TLS to us. DER, every field `[n] EXPLICIT`, in ascending order. The kind
@@ -96,35 +96,14 @@ public sealed interface RdCleanPath {
   /// The length of the message that `bytes` begins with, or empty while too little is there to
   /// tell.
   static OptionalInt length(byte[] bytes) throws ProtocolException {
-    if (bytes.length > 0 && (bytes[0] & 0xff) != DerReader.SEQUENCE) {
-      throw new ProtocolException("not RDCleanPath");
-    }
-    if (bytes.length < 2) {
-      return OptionalInt.empty();
-    }
-    int first = bytes[1] & 0xff;
-    int more = first < 0x80 ? 0 : first & 0x7f;
-    if (first == 0x80 || more > 2) {
-      throw new ProtocolException("RDCleanPath of more than " + REQUEST_LIMIT_BYTES + " bytes");
-    }
-    if (bytes.length < 2 + more) {
-      return OptionalInt.empty();
-    }
-    int length = more == 0 ? first : 0;
-    for (int i = 0; i < more; i++) {
-      length = length << 8 | (bytes[2 + i] & 0xff);
-    }
-    if (2 + more + length > REQUEST_LIMIT_BYTES) {
-      throw new ProtocolException("RDCleanPath of more than " + REQUEST_LIMIT_BYTES + " bytes");
-    }
-    return OptionalInt.of(2 + more + length);
+    return DerReader.sequenceLength(bytes, REQUEST_LIMIT_BYTES);
   }
 
   static RdCleanPath decode(byte[] message) throws ProtocolException {
     if (message.length > REQUEST_LIMIT_BYTES) {
       throw new ProtocolException("RDCleanPath of more than " + REQUEST_LIMIT_BYTES + " bytes");
     }
-    DerReader outer = new DerReader(ByteBuffer.wrap(message));
+    DerReader outer = DerReader.of(message);
     DerReader fields = outer.enter(DerReader.SEQUENCE);
     outer.end();
     if (integerField(fields, 0) != VERSION) {

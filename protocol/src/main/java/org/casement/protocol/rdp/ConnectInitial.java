@@ -18,6 +18,7 @@ public final class ConnectInitial {
   private static final int SUPPORTED_DEPTHS = 142;
   private static final int EARLY_CAPABILITIES = 144;
   private static final int CORE_LEAST_BYTES = 146;
+  private static final int SELECTED_PROTOCOL = 212;
 
   /// T.124 ConnectGCCPDU up to the user data's length: object key, the connectPDU's length (2
   /// bytes, skipped here), conferenceCreateRequest, h221 key "Duca".
@@ -46,6 +47,21 @@ public final class ConnectInitial {
     RdpPdu.putU16le(patched, core + SUPPORTED_DEPTHS, depths | SUPPORT_32BPP);
     int flags = RdpPdu.u16le(patched, core + EARLY_CAPABILITIES);
     RdpPdu.putU16le(patched, core + EARLY_CAPABILITIES, flags | WANT_32BPP);
+    return patched;
+  }
+
+  /// A copy whose client says that the server has selected `protocol` (see [X224]): a server checks
+  /// that nobody in between has changed its choice.
+  public static byte[] withSelectedProtocol(byte[] pdu, int protocol) throws ProtocolException {
+    if (pdu.length > LIMIT_BYTES) {
+      throw new ProtocolException("Connect-Initial of more than " + LIMIT_BYTES + " bytes");
+    }
+    byte[] patched = pdu.clone();
+    int core = new ConnectInitial(patched).coreBlock();
+    if (RdpPdu.u16le(patched, core + 2) < SELECTED_PROTOCOL + 4) {
+      throw new ProtocolException("Connect-Initial without selected protocol");
+    }
+    RdpPdu.putU32le(patched, core + SELECTED_PROTOCOL, protocol);
     return patched;
   }
 

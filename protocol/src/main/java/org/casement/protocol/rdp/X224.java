@@ -8,6 +8,9 @@ public final class X224 {
   /// TLS alone: the credentials travel in the Client Info PDU.
   public static final int PROTOCOL_TLS = 1;
 
+  /// CredSSP inside TLS: network level authentication.
+  public static final int PROTOCOL_HYBRID = 2;
+
   /// Longest negotiation PDU accepted. A server's has 19 bytes, a client's has a cookie or routing
   /// token before that.
   public static final int LIMIT_BYTES = 512;
@@ -25,19 +28,13 @@ public final class X224 {
 
     /// [MS-RDPBCGR] 2.2.1.2.2.
     record Failed(int code) implements Confirm {
+      public static final int TLS_REQUIRED = 1;
+      public static final int TLS_NOT_ALLOWED = 2;
+      public static final int NO_CERTIFICATE = 3;
       public static final int HYBRID_REQUIRED = 5;
 
-      /// In the administrator's words.
-      public String text() {
-        return switch (code) {
-          case 1 -> "the desktop demands TLS in a way it refuses itself";
-          case 2 -> "the desktop allows no TLS";
-          case 3 -> "the desktop has no certificate for TLS";
-          case HYBRID_REQUIRED, 6 ->
-              "the desktop demands network level authentication; switch it off in the image";
-          default -> "the desktop refused to negotiate, code " + code;
-        };
-      }
+      /// TLS with a client's certificate, or with network level authentication.
+      public static final int USER_AUTH_REQUIRED = 6;
     }
 
     /// A server that knows no negotiation, hence no TLS.
@@ -99,6 +96,16 @@ public final class X224 {
       case 3 -> new Confirm.Failed(value);
       default -> throw new ProtocolException("X.224: unknown negotiation answer");
     };
+  }
+
+  /// The confirm `pdu`, which has selected a protocol, with another one in its place.
+  public static byte[] withProtocol(byte[] pdu, int protocol) throws ProtocolException {
+    if (!(confirm(pdu) instanceof Confirm.Selected)) {
+      throw new ProtocolException("X.224: no protocol was selected");
+    }
+    byte[] changed = pdu.clone();
+    RdpPdu.putU32le(changed, HEADER_BYTES + 4, protocol);
+    return changed;
   }
 
   private static void checkFrame(byte[] pdu, int kind) throws ProtocolException {

@@ -101,8 +101,8 @@ class RdpTest {
         .isEqualTo(new X224.Confirm.Selected(1));
     assertThat(X224.confirm(hex("0300 000b 06 d0 0000 1234 00")))
         .isEqualTo(new X224.Confirm.None());
-    X224.Confirm refused = X224.confirm(hex("0300 0013 0e d0 0000 1234 00 0300 0800 05000000"));
-    assertThat(((X224.Confirm.Failed) refused).text()).contains("network level authentication");
+    assertThat(X224.confirm(hex("0300 0013 0e d0 0000 1234 00 0300 0800 05000000")))
+        .isEqualTo(new X224.Confirm.Failed(X224.Confirm.Failed.HYBRID_REQUIRED));
     for (String bad :
         new String[] {
           "0300 0013 0e e0 0000 1234 00 0200 0800 01000000",
@@ -112,6 +112,24 @@ class RdpTest {
         }) {
       assertThatThrownBy(() -> X224.confirm(hex(bad))).isInstanceOf(ProtocolException.class);
     }
+  }
+
+  @Test
+  void theSelectedProtocolIsChangedOnBothWays() throws ProtocolException {
+    byte[] confirm = hex("0300 0013 0e d0 0000 1234 00 021f 0800 02000000");
+    assertThat(X224.withProtocol(confirm, X224.PROTOCOL_TLS))
+        .isEqualTo(hex("0300 0013 0e d0 0000 1234 00 021f 0800 01000000"));
+    assertThatThrownBy(
+            () -> X224.withProtocol(hex("0300 0013 0e d0 0000 1234 00 0300 0800 05000000"), 1))
+        .isInstanceOf(ProtocolException.class);
+
+    byte[] pdu = connectInitial(216);
+    byte[] patched = ConnectInitial.withSelectedProtocol(pdu, X224.PROTOCOL_HYBRID);
+    assertThat(RdpPdu.u32le(patched, pdu.length - 4)).isEqualTo(2);
+    RdpPdu.putU32le(patched, pdu.length - 4, 0);
+    assertThat(patched).isEqualTo(pdu);
+    assertThatThrownBy(() -> ConnectInitial.withSelectedProtocol(connectInitial(215), 2))
+        .hasMessageContaining("selected protocol");
   }
 
   @Test
@@ -211,6 +229,7 @@ class RdpTest {
   void anyConnectInitialKeepsItsLengthOrIsRefused(byte[] bytes) {
     try {
       assertThat(ConnectInitial.with32BitsPerPixel(bytes)).hasSameSizeAs(bytes);
+      assertThat(ConnectInitial.withSelectedProtocol(bytes, 2)).hasSameSizeAs(bytes);
     } catch (ProtocolException refused) {
       assertThat(refused).hasMessageMatching("(?s).{1,200}");
     }

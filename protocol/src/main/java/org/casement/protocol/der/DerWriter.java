@@ -1,14 +1,14 @@
-package org.casement.protocol.rdcleanpath;
+package org.casement.protocol.der;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.ByteArrayOutputStream;
 
 /// Writes DER: values are made inside out.
-final class DerWriter {
+public final class DerWriter {
   private DerWriter() {}
 
-  static byte[] value(int tag, byte[]... contents) {
+  public static byte[] value(int tag, byte[]... contents) {
     int length = 0;
     for (byte[] content : contents) {
       length += content.length;
@@ -34,7 +34,7 @@ final class DerWriter {
   }
 
   /// `[n] EXPLICIT INTEGER`; `value` is not negative.
-  static byte[] integer(int n, int value) {
+  public static byte[] integer(int n, int value) {
     int bytes = 1 + ((32 - Integer.numberOfLeadingZeros(value)) / 8);
     byte[] content = new byte[bytes];
     for (int i = 0; i < bytes; i++) {
@@ -43,15 +43,15 @@ final class DerWriter {
     return explicit(n, value(DerReader.INTEGER, content));
   }
 
-  static byte[] text(int n, String text) {
+  public static byte[] text(int n, String text) {
     return explicit(n, value(DerReader.UTF8_STRING, text.getBytes(UTF_8)));
   }
 
-  static byte[] octets(int n, byte[] octets) {
+  public static byte[] octets(int n, byte[] octets) {
     return explicit(n, value(DerReader.OCTET_STRING, octets));
   }
 
-  static byte[] explicit(int n, byte[] value) {
+  public static byte[] explicit(int n, byte[] value) {
     return value(DerReader.explicit(n), value);
   }
 }

@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.credssp;
+
+import org.jspecify.annotations.NullMarked;
