@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.casement.protocol.rdp.RdpSecurity;
 
 /// The virtual hardware a golden image was installed on, and what else depends on the guest's
 /// system. The profiles are data: `profiles.json` beside this class, explained in
@@ -53,12 +54,6 @@ record MachineProfile(
     SMB2_10,
     SMB3_00,
     SMB3_11
-  }
-
-  enum RdpSecurity {
-    TLS,
-    /// Network level authentication: CredSSP.
-    NLA
   }
 
   private static final Set<String> KEYS =

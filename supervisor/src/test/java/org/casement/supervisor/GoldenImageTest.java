@@ -41,6 +41,7 @@ class GoldenImageTest {
     assertThat(image.boot()).isEmpty();
     assertThat(image.profile()).isEqualTo(MachineProfile.plain());
     assertThat(image.unknownProfile()).isEmpty();
+    assertThat(image.rdpSecurity()).isEqualTo(RdpSecurity.TLS);
   }
 
   @Test
@@ -53,6 +54,7 @@ class GoldenImageTest {
     assertThat(image.cpus()).isEqualTo(4);
     GoldenImage said = GoldenImage.read(image(silent.replace("{", "{\"cpus\": 3, "), disk()));
     assertThat(said.cpus()).isEqualTo(3);
+    assertThat(image.rdpSecurity()).isEqualTo(RdpSecurity.NLA);
   }
 
   @Test

@@ -132,6 +132,7 @@ class MachineProfileTest {
             1,
             true,
             "user",
+            Optional.empty(),
             true),
         new SupervisorSettings.Firmware(
             Path.of("/usr/share/OVMF/OVMF_CODE_4M.ms.fd"),
