@@ -58,6 +58,7 @@ final class HostileInputTest {
     session = Session.start(user, Settings.standard().withTestPort());
     guest = session.guestShell();
     session.awaitReady();
+    guest.awaitShare("home"); // smbd has a process for it, and the guest may be ready before
     during = leaks.rebased();
   }
 
