@@ -128,7 +128,7 @@ final class RefusedStartTest {
 
   private static void restoreImage() throws IOException {
     try (Stream<Path> files = Files.list(Program.image())) {
-      for (Path original : files.toList()) {
+      for (Path original : files.filter(Files::isRegularFile).toList()) {
         run("cp", "--reflink=auto", "-f", original.toString(), image.toString());
         run("chmod", "444", image.resolve(original.getFileName()).toString());
       }

@@ -99,7 +99,7 @@ final class ShareTest {
   private static Map<String, String> hashes() throws IOException {
     Map<String, String> hashes = new TreeMap<>();
     try (Stream<Path> files = Files.list(image)) {
-      for (Path file : files.toList()) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
         hashes.put(
             file.getFileName().toString(), Command.run("sha256sum", file.toString()).orFail());
       }
