@@ -39,11 +39,11 @@ import org.casement.testkit.ProcessEntry;
 final class ConsoleBenchmark {
   private static final int MIB = 1 << 20;
   private static final int WRITE_BYTES = 1 << 16;
-  private static final long BULK_WARMUP_BYTES = 1024L * MIB;
+  private static final long BULK_WARMUP_BYTES = 4096L * MIB;
   private static final long BULK_BYTES = 2048L * MIB;
   private static final int MESSAGE_BYTES = 1 << 10;
   private static final int MESSAGES_A_SECOND = 2_000;
-  private static final int WARMUP_MESSAGES = 40_000;
+  private static final int WARMUP_MESSAGES = 60_000;
   private static final int MESSAGES = 20_000;
   private static final String NONCE = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
   private static final double TICKS_A_SECOND = 100;
@@ -183,7 +183,7 @@ final class ConsoleBenchmark {
     String[] said =
         new BufferedReader(new InputStreamReader(process.getInputStream(), UTF_8))
             .readLine()
-            .split(" ");
+            .split(" ", -1);
     int port = Integer.parseInt(said[0]);
     HttpClient client = HttpClient.newHttpClient();
     String origin = "http://127.0.0.1:" + port;
@@ -200,7 +200,7 @@ final class ConsoleBenchmark {
       throw new IOException(e);
     }
     Map<String, Object> entry = JSON.std.mapFrom(entered.body());
-    String cookie = entered.headers().firstValue("Set-Cookie").orElseThrow().split(";")[0];
+    String cookie = entered.headers().firstValue("Set-Cookie").orElseThrow().split(";", -1)[0];
     return new Relay() {
       @Override
       public RawWebSocket open() throws IOException {
