@@ -2,6 +2,7 @@ package org.casement.benchmarks;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.zip.CRC32;
+import javax.imageio.ImageIO;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 
@@ -22,6 +24,7 @@ final class XScreen implements AutoCloseable {
   static final int WIDTH = 1280;
   static final int HEIGHT = 800;
   private static final int PIXEL_BYTES = 4;
+  private static final int SCREEN_BYTES = WIDTH * HEIGHT * PIXEL_BYTES;
   private static final int DISPLAY = 97;
   private static final int NONCE_CELL = 16;
   private static final int NONCE_CELLS = 8;
@@ -35,7 +38,7 @@ final class XScreen implements AutoCloseable {
   private final Process keys;
   private final Writer commands;
   private final ByteBuffer pixels;
-  private final byte[] region = new byte[WIDTH * HEIGHT * PIXEL_BYTES];
+  private final byte[] region = new byte[SCREEN_BYTES];
 
   private XScreen(Path directory, Process server, Process keys, ByteBuffer pixels) {
     this.directory = directory;
@@ -67,7 +70,9 @@ final class XScreen implements AutoCloseable {
     ProcessBuilder keys = new ProcessBuilder("xdotool", "-");
     keys.environment().put("DISPLAY", display());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      Await.until("Xvfb's picture is there", LIMIT, () -> file.toFile().length() > SCREEN_BYTES);
       ByteBuffer all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
+      Await.until("its header is written", LIMIT, () -> all.getInt(0) != 0);
       // XWD: a header of its own length, colours of 12 bytes, then the pixels (X11/XWDFile.h).
       int colours = all.getInt(19 * Integer.BYTES);
       ByteBuffer pixels = all.position(all.getInt(0) + colours * 12).slice();
@@ -130,11 +135,15 @@ final class XScreen implements AutoCloseable {
 
   /// What is on it, for a person.
   void save(Path png) {
-    Command.run(
-        "sh",
-        "-c",
-        "xwd -root -silent -display %s | xwdtopnm 2>/dev/null | pnmtopng >%s 2>/dev/null"
-            .formatted(display(), png));
+    BufferedImage image = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
+    for (int i = 0; i < WIDTH * HEIGHT; i++) {
+      image.setRGB(i % WIDTH, i / WIDTH, Integer.reverseBytes(pixels.getInt(i * PIXEL_BYTES)));
+    }
+    try {
+      ImageIO.write(image, "png", png.toFile());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Override
