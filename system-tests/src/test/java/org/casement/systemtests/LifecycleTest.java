@@ -230,24 +230,40 @@ final class LifecycleTest {
     return guest.run("cat /run/casement/authorization; true").out().strip();
   }
 
+  /// In the guest and on the page; what the guest has saved is safe, what it has not is lost with
+  /// the machine's disk.
   @Test
-  void theWalltimeIsAnnouncedInTheGuestAndEndsTheSession() {
+  void theWalltimeIsAnnouncedAndEndsTheSession() throws IOException {
     try (TestUser user = TestUser.create()) {
       Leaks leaks = Session.leaks(user);
       try (Session session =
               Session.start(
                   user, Settings.standard().withTestPort(), "--time", WALLTIME_SECONDS + "s");
-          GuestShell guest = session.guestShell()) {
+          GuestShell guest = session.guestShell();
+          Browser browser = Browser.open(Path.of("target/screenshots"))) {
+        browser.go(session.link());
         session.awaitReady();
+        Path overlay = session.runtime().resolve("machine/disk/overlay.qcow2");
+        assertThat(overlay).exists();
+        guest.awaitShare("home");
+        guest
+            .run("cd /home/user/home && echo saved >letter && sync letter && echo rest >/root/rest")
+            .orFail();
+        // An editor with the rest of the letter, which does not want to go.
+        guest.post("(trap '' TERM HUP; sleep 1000) &");
         Await.until(
             "the guest has the notice",
             HEARTBEAT_LIMIT,
             () -> !guest.run("cat /run/casement/notices; true").out().isBlank(),
             session::log);
+        browser.page().locator("#left.soon").waitFor();
         assertHoldsSomething(leaks);
-        Command.Outcome end = session.awaitExit(Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
+        browser.awaitPhase("ended", Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
+        Command.Outcome end = session.awaitExit(Session.END_LIMIT);
         assertThat(end.status()).as(end.err()).isZero();
         assertWentThrough(session, "walltime", IN_ORDER);
+        assertThat(user.home().resolve("casement/letter")).hasContent("saved");
+        assertThat(overlay).doesNotExist();
       }
       leaks.awaitBack(CLEAN_LIMIT);
     }
