@@ -2,6 +2,8 @@ package org.casement.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
@@ -23,8 +25,8 @@ final class LifecycleTest {
 
   private static final Duration SHORT_DRAIN = Duration.ofSeconds(3);
 
-  /// The notice of the last minute comes five seconds after the start and waits for the guest.
-  private static final int WALLTIME_SECONDS = 65;
+  /// The notice of the last minute comes twenty seconds after the start and waits for the guest.
+  private static final int WALLTIME_SECONDS = 80;
 
   private static final Duration HEARTBEAT_LIMIT = Duration.ofSeconds(40);
 
@@ -247,7 +249,7 @@ final class LifecycleTest {
         assertThat(overlay).exists();
         guest.awaitShare("home");
         guest
-            .run("cd /home/user/home && echo saved >letter && sync letter && echo rest >/root/rest")
+            .run("cd /home/user/home && echo saved | dd of=letter conv=fsync && echo rest >/root/rest")
             .orFail();
         // An editor with the rest of the letter, which does not want to go.
         guest.post("(trap '' TERM HUP; sleep 1000) &");
