@@ -19,8 +19,7 @@ import org.casement.testkit.ProcessEntry;
 import org.casement.testkit.TestUser;
 
 /// A desktop that scrolls and moves for some minutes in a browser: what the supervisor and the page
-/// hold must not grow. `./dev soak` starts it, and fails where
-/// something grows.
+/// hold must not grow. `./dev soak` starts it, and fails where something grows.
 public final class Soak {
   private static final int MINUTES = 10;
   private static final Duration SAMPLE = Duration.ofSeconds(5);

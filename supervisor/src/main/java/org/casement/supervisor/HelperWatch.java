@@ -30,6 +30,8 @@ final class HelperWatch {
   /// Returns when the helper has answered.
   @FunctionalInterface
   interface Question {
+    /// Asks, and waits for the answer.
+    ///
     /// @throws IOException if there was no answer within `limit`
     void ask(Duration limit) throws IOException;
   }

@@ -81,8 +81,7 @@ final class FrozenHelperTest {
     Await.until(
         "the guest reads and writes its share",
         SHARE_LIMIT,
-        () ->
-            guest.run("cd /home/user/home && echo healthy >healthy && cat healthy").status() == 0,
+        () -> guest.run("cd /home/user/home && echo healthy >healthy && cat healthy").status() == 0,
         () -> guest.run("dmesg | tail").out());
   }
 

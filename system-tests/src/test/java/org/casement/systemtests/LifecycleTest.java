@@ -249,7 +249,8 @@ final class LifecycleTest {
         assertThat(overlay).exists();
         guest.awaitShare("home");
         guest
-            .run("cd /home/user/home && echo saved | dd of=letter conv=fsync && echo rest >/root/rest")
+            .run(
+                "cd /home/user/home && echo saved | dd of=letter conv=fsync && echo rest >/root/rest")
             .orFail();
         // An editor with the rest of the letter, which does not want to go.
         guest.post("(trap '' TERM HUP; sleep 1000) &");

@@ -52,8 +52,8 @@ final class ProfileBootTest {
         .with("session", "drain_timeout", "1s");
   }
 
-  /// UEFI from its disk, with a TPM that its firmware has measured into. The TPM is stopped and goes on; then it is killed:
-  /// the guest goes on, and its restart ends the session.
+  /// UEFI from its disk, with a TPM that its firmware has measured into. The TPM is stopped and
+  /// goes on; then it is killed: the guest goes on, and its restart ends the session.
   @Test
   void uefiAndTpm() {
     try (ProfiledImage image = ProfiledImage.bootingFromDisk("demo-linux-uefi");

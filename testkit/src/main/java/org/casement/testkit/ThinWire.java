@@ -2,12 +2,14 @@ package org.casement.testkit;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.WritableByteChannel;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Random;
@@ -27,14 +29,18 @@ public final class ThinWire implements AutoCloseable {
   /// Packets that are on the wire or wait before it, per connection and direction.
   private static final int QUEUE_PACKETS = 64;
 
+  private static final ByteBuffer END = ByteBuffer.allocate(0);
+
   private static final Duration LOOK = Duration.ofMillis(5);
 
+  /// What the wire is worth.
+  ///
   /// @param bitsPerSecond in each direction
   /// @param roundTrip half of it each way
   /// @param loss share of the packets
   public record Quality(long bitsPerSecond, Duration roundTrip, double loss) {}
 
-  private record Packet(byte[] bytes, long dueNanos) {}
+  private record Packet(ByteBuffer bytes, long dueNanos) {}
 
   /// One direction; when its last packet has left.
   private final class Lane {
@@ -118,16 +124,19 @@ public final class ThinWire implements AutoCloseable {
   private void take(Socket from, Lane lane, BlockingQueue<Packet> wire) {
     byte[] buffer = new byte[PACKET_BYTES];
     try {
-      try {
-        InputStream in = from.getInputStream();
-        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-          wire.put(new Packet(Arrays.copyOf(buffer, n), lane.due(n)));
-        }
-      } catch (IOException e) {
-        wire.put(new Packet(new byte[0], lane.due(1))); // the end, below, like any other
-        return;
+      InputStream in = from.getInputStream();
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        put(wire, ByteBuffer.wrap(Arrays.copyOf(buffer, n)), lane);
       }
-      wire.put(new Packet(new byte[0], lane.due(1)));
+      put(wire, END, lane);
+    } catch (IOException e) {
+      put(wire, END, lane); // a broken connection ends like any other
+    }
+  }
+
+  private static void put(BlockingQueue<Packet> wire, ByteBuffer bytes, Lane lane) {
+    try {
+      wire.put(new Packet(bytes, lane.due(bytes.remaining())));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -136,8 +145,8 @@ public final class ThinWire implements AutoCloseable {
   /// An empty packet is the end of the connection, in its turn.
   private void deliver(BlockingQueue<Packet> wire, Socket from, Socket to) {
     try {
-      OutputStream out = to.getOutputStream();
-      for (Packet next = wire.take(); next.bytes.length > 0; next = wire.take()) {
+      WritableByteChannel out = Channels.newChannel(to.getOutputStream());
+      for (Packet next = wire.take(); !next.bytes.equals(END); next = wire.take()) {
         LockSupport.parkNanos(next.dueNanos - System.nanoTime());
         while (silent) {
           Thread.sleep(LOOK);

@@ -176,6 +176,9 @@ class ConsoleConnectorTest {
           otherScreen.write(ByteBuffer.wrap("still served".getBytes(UTF_8)));
           assertThat(other.nextBytes()).asString(UTF_8).isEqualTo("still served");
         }
+        deaf.abort();
+        screen.configureBlocking(true); // until the connection, and what it held, has gone
+        assertThat(screen.read(ByteBuffer.allocate(1))).isEqualTo(-1);
       }
     }
   }
