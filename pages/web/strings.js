@@ -80,6 +80,7 @@ export const strings = {
   leftSoon: (minutes) => (minutes === 1 ? 'The session ends in a minute. Save your work.' : `The session ends in ${minutes} minutes. Save your work.`),
   warnings: 'Worth knowing',
   steps: 'Progress',
+  menu: 'Menu',
   ctrlAltDel: 'Ctrl-Alt-Del',
   end: 'End session',
   endTitle: 'End this session?',

@@ -1,6 +1,7 @@
 // Puts the page's state on the screen. Whatever came over the wire goes in as textContent, never as HTML.
 
 import { duration, hoursMinutes, stepDuration } from './format.js';
+import { menu } from './menu.js';
 import { lasted, secondsLeft, stepTime } from './story.js';
 import { strings } from './strings.js';
 
@@ -25,12 +26,13 @@ export class View {
     this.#wishes = wishes;
     const texts = {
       name: '', end: strings.end, 'end-title': strings.endTitle, 'end-text': strings.endText, 'end-yes': strings.endYes, 'end-no': strings.endNo,
-      toggle: strings.steps, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
+      toggle: strings.steps, menu: strings.menu, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
       licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
     const on = (id, act) => byId(id).addEventListener('click', act);
+    menu.attach(byId('menu'), byId('menu-list'));
     on('end', () => byId('end-dialog').showModal());
     on('end-no', () => byId('end-dialog').close());
     on('end-yes', () => {
