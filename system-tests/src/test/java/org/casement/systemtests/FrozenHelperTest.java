@@ -34,7 +34,7 @@ final class FrozenHelperTest {
   private static final Duration SAID_LIMIT = Duration.ofSeconds(30);
 
   /// smbd is given up after 30 s, and the guest's kernel connects again.
-  private static final Duration SHARE_LIMIT = Duration.ofSeconds(120);
+  private static final Duration SHARE_LIMIT = Duration.ofMinutes(2);
 
   /// QEMU is given up after 90 s.
   private static final Duration GIVEN_UP_LIMIT = Duration.ofSeconds(150);
