@@ -189,7 +189,7 @@ final class DesktopPageTest {
     page.locator("#keyboard").selectOption(number);
     page.locator("#keyboard-yes").click();
     page.waitForFunction(
-        "window.before !== %1$s && %1$s.shadowRoot.querySelector('.screen-wrapper:not(.hidden)') && !document.querySelector('.backdrop')"
+        "() => window.before !== %1$s && %1$s.shadowRoot.querySelector('.screen-wrapper:not(.hidden)') && !document.querySelector('.backdrop')"
             .formatted(COMPONENT));
   }
 
@@ -258,7 +258,7 @@ final class DesktopPageTest {
         .click(
             new Locator.ClickOptions()
                 .setPosition(Integer.parseInt(point[0]), Integer.parseInt(point[1])));
-    page.waitForFunction("document.activeElement === " + COMPONENT);
+    page.waitForFunction("() => document.activeElement === " + COMPONENT);
   }
 
   @Test
@@ -364,7 +364,7 @@ final class DesktopPageTest {
       Page page = browser.page();
       page.evaluate(WATCH_PHASES);
       choose(page, "Full screen");
-      page.waitForFunction("document.fullscreenElement !== null");
+      page.waitForFunction("() => document.fullscreenElement !== null");
       awaitFollowed(browser);
       assertThat(stageSize(page))
           .isEqualTo(
@@ -378,7 +378,7 @@ final class DesktopPageTest {
       page.waitForTimeout(600);
       browser.screenshot("25-full-screen-bar");
       choose(page, "Full screen");
-      page.waitForFunction("document.fullscreenElement === null");
+      page.waitForFunction("() => document.fullscreenElement === null");
       awaitFollowed(browser);
     }
   }
