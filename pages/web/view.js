@@ -189,7 +189,7 @@ export class View {
     const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
     if (due === undefined || due === this.#nextCall) return;
     this.#nextCall = due;
-    this.notify(strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+    this.notify(strings.leftSoon(Math.max(1, Math.ceil(seconds / 60)))); // rounded as the bar's
   }
 
   /** The session's end is told by the page itself. */
