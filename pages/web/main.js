@@ -59,7 +59,7 @@ const desktopMenu = new DesktopMenu(view.stage, {
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
-  desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
   for (const waiter of [...waiters]) waiter();
 }
 

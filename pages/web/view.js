@@ -78,7 +78,7 @@ export class View {
     this.#shownPhase = phase;
 
     const refused = phase === 'disconnected' ? strings.deskRefused[page.deskProblem] ?? null : null;
-    const headline = refused ? strings.headline.deskRefused : this.#headline(story, phase, root.dataset.mode);
+    const headline = refused ? strings.headline.deskRefused : this.#headline(page, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
     fillMarked('lead', refused ?? this.#lead(page, phase, root.dataset.mode));
@@ -130,7 +130,8 @@ export class View {
     else if (this.#nextCall) this.#endCalls();
   }
 
-  #headline(story, phase, mode) {
+  #headline({ story, fate }, phase, mode) {
+    if (fate?.kind === 'takenOver') return strings.headline.takenOver;
     if (phase === 'ended' && failed(story)) return strings.headline.failed;
     if (mode === 'screen' && phase === 'desktop') return strings.headline.screen;
     if (mode === 'screen' && phase === 'connecting') return strings.headline.screenConnecting;

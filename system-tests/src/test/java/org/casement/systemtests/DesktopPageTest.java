@@ -416,6 +416,7 @@ final class DesktopPageTest {
         later.locator("html[data-casement=desktop]").waitFor();
         browser.awaitPhase("refused", LIMIT);
         assertThat(browser.text()).contains("opened in another tab").contains("Use it here");
+        assertThat(browser.page().locator("#menu").isVisible()).isFalse();
         browser.screenshot("27-taken-over");
         browser.page().locator("#again").click();
         browser.awaitPhase("desktop", LIMIT);
