@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class DesktopPageTest {
   private static final Path SCREENSHOTS = Path.of("target/screenshots");
   private static final Duration DESKTOP_LIMIT = Duration.ofSeconds(90);
-  private static final Duration LIMIT = Duration.ofSeconds(30);
+  private static final Duration LIMIT = Duration.ofSeconds(60);
 
   /// For programs that are started on the user's desktop.
   private static final String ON_DESKTOP = "export DISPLAY=:10 XAUTHORITY=/home/user/.Xauthority; ";
@@ -212,11 +212,13 @@ final class DesktopPageTest {
       guest
           .run(
               ON_DESKTOP
-                  + "export LANG=C.UTF-8; xterm -u8 -title typing -geometry 60x4+760+400 -e sh -c 'cat >"
+                  + "export LANG=C.UTF-8; xterm -u8 -title typing-"
+                  + name
+                  + " -geometry 60x4+760+400 -e sh -c 'cat >"
                   + file
                   + "' >/dev/null 2>&1 & sleep 1")
           .orFail();
-      clickInto(page, "typing");
+      clickInto(page, "typing-" + name);
       for (String key :
           new String[] {"KeyQ", "KeyY", "KeyZ", "KeyA", "Minus", "Semicolon", "Shift+Digit2"}) {
         page.keyboard().press(key);
