@@ -17,7 +17,7 @@ final class ScreenPictures {
 
   /// A machine that shows its screen.
   interface Source {
-    /// @return a PNG
+    /// The screen as it is now, as a small PNG.
     byte[] picture() throws IOException, ProtocolException;
   }
 
@@ -99,7 +99,7 @@ final class ScreenPictures {
       watchers.forEach(watcher -> watcher.accept(png));
     } catch (IOException | ProtocolException e) {
       synchronized (this) {
-        if (source == from && !ended) { // else a machine that was stopped meanwhile
+        if (from.equals(source) && !ended) { // else a machine that was stopped meanwhile
           source = null;
           log.warn("no-screen-pictures", "error", e);
         }
