@@ -9,11 +9,14 @@ import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.isolation.Layers;
 import org.casement.protocol.rdp.RdpSecurity;
+import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
@@ -28,6 +31,7 @@ record Configuration(
     Firmware firmware,
     Shares shares,
     Listen listen,
+    Console console,
     Isolation isolation) {
 
   /// Largest file read; the annotated example has 3 KiB.
@@ -81,6 +85,8 @@ record Configuration(
   record Shares(List<Share> list, List<String> hidden, Path smbd) {}
 
   record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
+
+  record Console(Set<PowerAction> power) {}
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
@@ -141,6 +147,7 @@ record Configuration(
             firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
+            console(root.section("console")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
@@ -264,6 +271,20 @@ record Configuration(
         new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
     section.end();
     return listen;
+  }
+
+  private static Console console(SettingsSection section) throws ConfigurationException {
+    Set<PowerAction> power = EnumSet.noneOf(PowerAction.class);
+    for (String code : section.strings("power", List.of("shutdown", "reset"))) {
+      power.add(
+          PowerAction.of(code)
+              .orElseThrow(
+                  () ->
+                      section.wrong(
+                          "power", "lists any of \"shutdown\", \"reset\" and \"poweroff\"")));
+    }
+    section.end();
+    return new Console(power);
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {
