@@ -27,9 +27,6 @@ final class SettingsSection {
   private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([smhd])");
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Za-z_]*)\\}");
 
-  /// Letters: a longer distance is no slip of the keyboard, and not worth a guess.
-  private static final int SLIP_LIMIT = 3;
-
   /// This table in one file; `file` is empty for what the program says itself.
   record Layer(Optional<Path> file, TomlTable table) {
     private String origin(String key) {
@@ -272,8 +269,7 @@ final class SettingsSection {
   }
 
   private static boolean isNear(String key, String candidate) {
-    return Math.abs(key.length() - candidate.length()) <= SLIP_LIMIT
-        && distance(key, candidate) <= SLIP_LIMIT;
+    return distance(key, candidate) <= Math.max(2, key.length() / 3);
   }
 
   /// Levenshtein's edit distance.

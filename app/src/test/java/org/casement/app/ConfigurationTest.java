@@ -102,7 +102,6 @@ class ConfigurationTest {
           shares.share = 1                   | 2: shares.share is a list of tables: write [[shares.share]]
           shares.share = [{path = "/x"}]     | [shares.share] needs the key name
           session.home = "/a\\u0000b"         | 2: session.home is an absolute path, not "/a\\u0000b"
-          golden.image = "/y"                | 2: image previously defined at line 1, column 1
           """)
   void anErrorNamesFileLineAndWhatToWrite(String line, String message) {
     String text = line.startsWith("golden") ? line : "golden.image = \"/srv/image\"\n" + line;
@@ -136,6 +135,13 @@ class ConfigurationTest {
         .containsExactly(
             new Share("home", Path.of("/home/alice")),
             new Share("scratch", Path.of("/scratch/alice")));
+  }
+
+  @Test
+  void aKeyIsSaidOnce() {
+    assertThatThrownBy(() -> parse("machine.cpus = 1\nmachine.cpus = 2\n"))
+        .hasMessage(
+            directory + "/casement.toml:2: machine.cpus previously defined at line 1, column 1");
   }
 
   @Test
