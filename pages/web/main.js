@@ -2,9 +2,13 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { addConsole } from './console.js';
+import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
+import { menu } from './menu.js';
 import { nothingYet, tell } from './story.js';
+import { keepThumbnail } from './thumbnail.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
@@ -22,7 +26,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -51,9 +55,23 @@ const view = new View({
   },
 });
 
+const desktopMenu = new DesktopMenu(view.stage, {
+  name: () => page.story.id,
+  notify: (text) => view.notify(text),
+  echo: () => echo(),
+});
+addConsole({
+  controls: () => page.controls,
+  power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
+  pressButton: (action) => events?.send(JSON.stringify({ type: 'power', action })),
+  focus: () => view.focusDesktop(),
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
+  menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -182,6 +200,13 @@ function silence(heardAt, closed) {
   });
 }
 
+/** Resolves with the milliseconds that a question to the connector takes. */
+async function echo() {
+  const began = performance.now();
+  await answers();
+  return performance.now() - began;
+}
+
 /** Does the server of this page answer plain requests? */
 async function answers() {
   try {
@@ -227,9 +252,19 @@ async function keepDesktop() {
   }
 }
 
+/** While the machine boots, whoever waits for its desktop sees what it does. */
+function watchBoot() {
+  document.addEventListener('visibilitychange', () => change({}));
+  keepThumbnail(view.thumbnail, {
+    open: () => open('thumbnail'), until, pause, over,
+    wanted: () => page.story.state === 'booting' && page.story.desktop !== null && page.lostAt === null && !document.hidden,
+  });
+}
+
 addEventListener('hashchange', () => location.reload()); // another link, pasted into this tab
 setInterval(() => view.tick(page, phase()), TICK_MS);
 change({});
 await letIn();
 followEvents();
 keepDesktop();
+watchBoot();

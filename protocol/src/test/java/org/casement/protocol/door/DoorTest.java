@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.casement.protocol.ProtocolException;
+import org.casement.session.PowerAction;
 import org.casement.session.Secret;
 import org.junit.jupiter.api.Test;
 
@@ -47,6 +48,31 @@ class DoorTest {
     refused("[]");
     refused("null");
     refused("");
+  }
+
+  @Test
+  void aCommandIsOneOfThoseOfTheContract() throws ProtocolException {
+    for (PowerAction action : PowerAction.values()) {
+      String power = "{\"type\":\"power\",\"action\":\"%s\"}".formatted(action.code());
+      assertThat(PageMessage.command(power.getBytes(UTF_8)))
+          .isEqualTo(new PageMessage.Power(action));
+    }
+    for (String bad :
+        new String[] {
+          "{\"type\":\"power\"}",
+          "{\"type\":\"power\",\"action\":\"RESET\"}",
+          "{\"type\":\"power\",\"action\":\"quit\"}",
+          "{\"type\":\"power\",\"action\":[\"reset\"]}",
+          "{\"type\":\"power\",\"action\":\"reset\",\"force\":true}",
+          "{\"type\":\"end\",\"action\":\"reset\"}",
+          "{\"action\":\"reset\"}",
+          "{}",
+          "null"
+        }) {
+      assertThatThrownBy(() -> PageMessage.command(bad.getBytes(UTF_8)))
+          .as(bad)
+          .isInstanceOf(ProtocolException.class);
+    }
   }
 
   @Test
@@ -97,6 +123,37 @@ class DoorTest {
   void anyFormIsTakenOrRefused(byte[] bytes) {
     try {
       assertThat(EntryForm.token(bytes)).hasSize(43);
+    } catch (ProtocolException refused) {
+      assertThat(refused).hasMessageMatching("(?s).{1,200}");
+    }
+  }
+
+  @Test
+  void theDestinationSaysHowTheDesktopIsOpened() throws ProtocolException {
+    assertThat(DesktopOptions.of("desktop")).isEqualTo(DesktopOptions.NONE);
+    assertThat(DesktopOptions.of("desktop?keyboard=00020409&scale=500"))
+        .isEqualTo(new DesktopOptions(0x00020409, 500));
+    assertThat(DesktopOptions.of("desktop?keyboard=ffffffff&scale=100").keyboardLayout())
+        .isEqualTo(-1);
+    for (String bad :
+        new String[] {
+          "",
+          "desktop?",
+          "127.0.0.1:22",
+          "desktop?keyboard=407&scale=100",
+          "desktop?keyboard=00000407&scale=099",
+          "desktop?keyboard=00000407&scale=501",
+          "desktop?keyboard=00000407&scale=100\n",
+          "desktop?scale=100&keyboard=00000407"
+        }) {
+      assertThatThrownBy(() -> DesktopOptions.of(bad)).isInstanceOf(ProtocolException.class);
+    }
+  }
+
+  @FuzzTest
+  void anyDestinationIsTakenOrRefused(byte[] bytes) {
+    try {
+      assertThat(DesktopOptions.of(new String(bytes, UTF_8)).scalePercent()).isBetween(100, 500);
     } catch (ProtocolException refused) {
       assertThat(refused).hasMessageMatching("(?s).{1,200}");
     }
