@@ -103,7 +103,8 @@ final class PeerDesktop implements AutoCloseable {
             desk,
             listener(),
             () -> Optional.of(new DesktopLogin("user", password, RdpSecurity.TLS)),
-            new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort));
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort),
+            false);
     link =
         URI.create(
             "http://127.0.0.1:"

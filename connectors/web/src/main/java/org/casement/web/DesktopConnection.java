@@ -62,21 +62,33 @@ final class DesktopConnection {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final SocketAddress rdp;
+  private final Optional<SoundRoute> sound;
   private final SecureRandom random;
   private final EventLog log;
 
   private DesktopConnection(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      Optional<SoundRoute> sound,
+      SecureRandom random,
+      EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
+    this.sound = sound;
     this.random = random;
     this.log = log;
   }
 
   static void open(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
-    page.addHandler(new DesktopConnection(page, login, rdp, random, log).new AwaitRequest());
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      Optional<SoundRoute> sound,
+      SecureRandom random,
+      EventLog log) {
+    page.addHandler(new DesktopConnection(page, login, rdp, sound, random, log).new AwaitRequest());
   }
 
   private void requested() {
@@ -169,7 +181,14 @@ final class DesktopConnection {
 
   private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
-    desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login));
+    desktop.pipeline().addLast(new PduFramer());
+    sound.ifPresent(
+        route ->
+            desktop
+                .pipeline()
+                .addLast(
+                    new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
+    desktop.pipeline().addLast(new LoginInjector(page, login));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop

@@ -71,7 +71,8 @@ class NetworkLoginTest {
                   session.desk,
                   TestSession.listener(),
                   () -> Optional.of(login),
-                  desktop.address()));
+                  desktop.address(),
+                  false));
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(

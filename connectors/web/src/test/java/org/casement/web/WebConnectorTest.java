@@ -44,7 +44,7 @@ class WebConnectorTest {
       TestSession session, ScriptedDesktop desktop, Optional<DesktopLogin> login)
       throws IOException {
     return session.closing(
-        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address()));
+        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address(), false));
   }
 
   @Test
