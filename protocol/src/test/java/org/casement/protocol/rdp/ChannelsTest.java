@@ -70,6 +70,9 @@ class ChannelsTest {
     assertThat(channels.number("rdpsnd")).hasValue(1005);
     assertThat(channels.number("rdpdr")).isEmpty();
     assertThat(Channels.of(initial(), response("")).number("rdpsnd")).isEmpty();
+    byte[] fewer = ConnectInitial.withChannel(initial(), "cliprdr");
+    assertThat(Channels.of(fewer, response("030c 0c00 eb03 0200 ec03 ed03")).number("cliprdr"))
+        .hasValue(1004);
   }
 
   @Test
@@ -79,7 +82,6 @@ class ChannelsTest {
         List.of(
             "",
             "030c 0800 eb03 0000",
-            "030c 0c00 eb03 0200 ec03 ed03",
             "030c 0800 eb03 0100",
             "030c 0400",
             "030c 0300")) {
@@ -108,6 +110,7 @@ class ChannelsTest {
     assertThat(ConnectInitial.channels(full)).hasSize(31);
     assertThatThrownBy(() -> ConnectInitial.withChannel(full, "rdpsnd"))
         .hasMessageContaining("no room");
+    assertThatThrownBy(() -> ConnectInitial.withChannel(full, "c7")).hasMessageContaining("itself");
   }
 
   private static byte[] indication(int total, int flags, String data) {
