@@ -11,6 +11,7 @@ import org.casement.protocol.ProtocolException;
 /// @param channel number of the MCS channel
 /// @param total bytes of the whole message, as it says; unsigned
 /// @param flags of the Channel PDU Header
+@SuppressWarnings("ArrayRecordComponent") // bytes on their way through, compared by nobody
 record ChannelChunk(
     boolean fromClient, int initiator, int channel, long total, int flags, byte[] data) {
   static final int FIRST = 0x01;
