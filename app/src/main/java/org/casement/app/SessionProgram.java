@@ -193,7 +193,8 @@ final class SessionProgram {
                 desk,
                 listener.descriptor(),
                 () -> login(configuration, story, supervisor),
-                supervisor.rdp()));
+                supervisor.rdp(),
+                configuration.clipboard()));
       }
       if (configuration.listen().console()) {
         InheritedListener listener = unused.removeFirst();

@@ -34,6 +34,7 @@ import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.CloseCode;
 import org.casement.relay.ProvenSocket;
@@ -62,21 +63,35 @@ final class DesktopConnection {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final SocketAddress rdp;
+  private final ClipboardPolicy clipboard;
   private final SecureRandom random;
   private final EventLog log;
 
   private DesktopConnection(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard,
+      SecureRandom random,
+      EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
+    this.clipboard = clipboard;
     this.random = random;
     this.log = log;
   }
 
   static void open(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
-    page.addHandler(new DesktopConnection(page, login, rdp, random, log).new AwaitRequest());
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard,
+      SecureRandom random,
+      EventLog log) {
+    DesktopConnection connection =
+        new DesktopConnection(page, login, rdp, clipboard, random, log);
+    page.addHandler(connection.new AwaitRequest());
   }
 
   private void requested() {
@@ -169,7 +184,14 @@ final class DesktopConnection {
 
   private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
-    desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login));
+    ClipboardNotes notes = new ClipboardNotes(page, log);
+    notes.policy(clipboard);
+    desktop
+        .pipeline()
+        .addLast(
+            new PduFramer(),
+            new ClipboardFilter(clipboard, notes),
+            new LoginInjector(page, login));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop

@@ -5,6 +5,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.relay.CloseCode;
 import org.casement.relay.Desk;
 import org.casement.relay.FrontDesk;
@@ -23,15 +24,22 @@ public final class WebConnector implements AutoCloseable {
   private final Desk desk;
   private final Supplier<Optional<DesktopLogin>> login;
   private final SocketAddress rdp;
+  private final ClipboardPolicy clipboard;
   private final FrontDesk frontDesk;
   private final SessionStory.Subscription warming;
   private @Nullable ProvenSocket current;
 
-  private WebConnector(Desk desk, int fd, Supplier<Optional<DesktopLogin>> login, SocketAddress rdp)
+  private WebConnector(
+      Desk desk,
+      int fd,
+      Supplier<Optional<DesktopLogin>> login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard)
       throws IOException {
     this.desk = desk;
     this.login = login;
     this.rdp = rdp;
+    this.clipboard = clipboard;
     this.warming = desk.story().follow(WebConnector::warm);
     this.frontDesk = FrontDesk.open(desk, fd, new Route(Route.Shows.DESKTOP, "rdp", this::connect));
   }
@@ -39,9 +47,13 @@ public final class WebConnector implements AutoCloseable {
   /// Serves on the inherited listener `fd`. `rdp` is the guest's RDP server; `login` is asked at
   /// each connection, on an event loop, and is empty while the desktop is not ready.
   public static WebConnector open(
-      Desk desk, int fd, Supplier<Optional<DesktopLogin>> login, SocketAddress rdp)
+      Desk desk,
+      int fd,
+      Supplier<Optional<DesktopLogin>> login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard)
       throws IOException {
-    return new WebConnector(desk, fd, login, rdp);
+    return new WebConnector(desk, fd, login, rdp, clipboard);
   }
 
   public InetSocketAddress address() {
@@ -61,7 +73,7 @@ public final class WebConnector implements AutoCloseable {
       return;
     }
     takeOver(page);
-    DesktopConnection.open(page, now.get(), rdp, desk.random(), desk.log());
+    DesktopConnection.open(page, now.get(), rdp, clipboard, desk.random(), desk.log());
   }
 
   private synchronized void takeOver(ProvenSocket page) {

@@ -4,7 +4,9 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.casement.protocol.ProtocolException;
 
 /// The client's MCS Connect-Initial ([MS-RDPBCGR] 2.2.1.3, T.125, T.124). The engine in the browser
@@ -110,6 +112,23 @@ public final class ConnectInitial {
   /// The static virtual channels that the client asks for, in its order.
   public static List<String> channels(byte[] pdu) throws ProtocolException {
     return new ConnectInitial(pdu).channels();
+  }
+
+  /// A copy in which every channel but those of `kept`, once each, has a name that no server knows.
+  /// Nothing else differs, the length neither.
+  public static byte[] withChannelsOf(byte[] pdu, Set<String> kept) throws ProtocolException {
+    ConnectInitial initial = new ConnectInitial(pdu);
+    List<String> names = initial.channels();
+    int definition = initial.reader.block(CS_NET, initial.blocksEnd) + CHANNEL_DEFS;
+    for (int i = 0; i < names.size(); i++) {
+      String name = names.get(i);
+      if (!kept.contains(name) || names.indexOf(name) < i) {
+        byte[] none = Arrays.copyOf(("none" + i).getBytes(ISO_8859_1), CHANNEL_NAME_BYTES);
+        System.arraycopy(none, 0, initial.pdu, definition, CHANNEL_NAME_BYTES);
+      }
+      definition += CHANNEL_DEF_BYTES;
+    }
+    return initial.pdu;
   }
 
   /// A copy that asks for one channel more, after the client's own.
