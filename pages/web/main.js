@@ -2,6 +2,7 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
 import { nothingYet, tell } from './story.js';
@@ -20,7 +21,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel} of vnc.js, {reconnect, received} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -49,9 +50,16 @@ const view = new View({
   },
 });
 
+const desktopMenu = new DesktopMenu(view.stage, {
+  name: () => page.story.id,
+  notify: (text) => view.notify(text),
+  echo: () => echo(),
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -162,6 +170,13 @@ function listen(door) {
   events = door.socket;
   door.handOver();
   return closed;
+}
+
+/** Resolves with the milliseconds that a question to the connector takes. */
+async function echo() {
+  const began = performance.now();
+  await answers();
+  return performance.now() - began;
 }
 
 /** Does the server of this page answer plain requests? */

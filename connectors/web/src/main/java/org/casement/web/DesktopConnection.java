@@ -32,6 +32,7 @@ import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
+import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
 import org.casement.protocol.rdp.ClipboardPolicy;
@@ -45,8 +46,8 @@ import org.casement.session.EventLog;
 /// network level authentication, RDCleanPath response, then bytes both ways, of which
 /// [LoginInjector] changes the first few. The page is told that TLS alone was selected.
 ///
-/// Nothing of the page's request is used: not its destination, not its X.224. All on the page's
-/// event loop.
+/// Of the page's request only the [DesktopOptions] are used: it names no destination, and its X.224
+/// is dropped. All on the page's event loop.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class DesktopConnection {
@@ -66,6 +67,7 @@ final class DesktopConnection {
   private final ClipboardPolicy clipboard;
   private final SecureRandom random;
   private final EventLog log;
+  private DesktopOptions options = DesktopOptions.NONE;
 
   private DesktopConnection(
       ProvenSocket page,
@@ -191,7 +193,7 @@ final class DesktopConnection {
         .addLast(
             new PduFramer(),
             new ClipboardFilter(clipboard, notes),
-            new LoginInjector(page, login));
+            new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop
@@ -284,6 +286,7 @@ final class DesktopConnection {
           throw new ProtocolException("not an RDCleanPath request");
         }
         X224.requestedProtocols(request.connectionRequest());
+        options = DesktopOptions.of(request.destination());
         ctx.pipeline().remove(this);
         requested();
       } catch (ProtocolException malformed) {
