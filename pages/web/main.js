@@ -2,9 +2,13 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
+import { menu } from './menu.js';
+import { Sound } from './sound.js';
 import { nothingYet, tell } from './story.js';
+import { strings } from './strings.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
@@ -20,7 +24,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel} of vnc.js, {reconnect, received} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -49,9 +53,25 @@ const view = new View({
   },
 });
 
+const desktopMenu = new DesktopMenu(view.stage, {
+  name: () => page.story.id,
+  notify: (text) => view.notify(text),
+  echo: () => echo(),
+});
+
+const sound = new Sound(() => open(page.story.sound), isFinal, () => view.notify(strings.noSound));
+menu.add({
+  label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
+  act() {
+    sound.toggle();
+    view.focusStage();
+  },
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -162,6 +182,13 @@ function listen(door) {
   events = door.socket;
   door.handOver();
   return closed;
+}
+
+/** Resolves with the milliseconds that a question to the connector takes. */
+async function echo() {
+  const began = performance.now();
+  await answers();
+  return performance.now() - began;
 }
 
 /** Does the server of this page answer plain requests? */

@@ -20,6 +20,7 @@ class Ring extends AudioWorkletProcessor {
   }
 
   #take(block) {
+    if (block.length < 2) return;
     this.#blocks.push(block);
     this.#frames += block.length >> 1;
     if (this.#frames <= MOST) return;

@@ -11,12 +11,14 @@ const RATE_HZ = 44_100;
 export class Sound {
   #open;
   #isFinal;
+  #failed;
   #context = null;
 
-  /** `open()` opens the proven door, `isFinal(error)` tells whether another try is of no use. */
-  constructor(open, isFinal) {
+  /** `open()` opens the proven door, `isFinal(error)` tells whether another try is of no use, `failed()` hears that the browser cannot. */
+  constructor(open, isFinal, failed) {
     this.#open = open;
     this.#isFinal = isFinal;
+    this.#failed = failed;
   }
 
   get on() {
@@ -30,7 +32,9 @@ export class Sound {
     this.#context = context;
     this.#play(context).catch((error) => {
       console.warn('no sound', error);
-      if (this.#context === context) this.#stop();
+      if (this.#context !== context) return;
+      this.#stop();
+      this.#failed();
     });
   }
 

@@ -5,7 +5,7 @@ import { menu } from './menu.js';
 import { lasted, secondsLeft, stepTime } from './story.js';
 import { strings } from './strings.js';
 
-/** The last minutes are announced. */
+/** The last minutes are announced, in a notice over the desktop. */
 const SOON_S = 600;
 const LAST_CALLS_S = [600, 300, 120, 60];
 /** Before that, "reconnecting" says it all; and so often it is said again. */
@@ -27,7 +27,7 @@ export class View {
     const texts = {
       name: '', end: strings.end, 'end-title': strings.endTitle, 'end-text': strings.endText, 'end-yes': strings.endYes, 'end-no': strings.endNo,
       toggle: strings.steps, menu: strings.menu, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
-      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
+      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings, 'notice-away': strings.dismiss,
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
@@ -41,6 +41,10 @@ export class View {
     });
     on('about', () => byId('about-dialog').showModal());
     on('about-close', () => byId('about-dialog').close());
+    on('notice-away', () => {
+      this.notify('');
+      this.focusStage();
+    });
     on('again', () => this.#wishes.again());
     on('toggle', () => this.#openPanel(byId('toggle').getAttribute('aria-expanded') !== 'true'));
     // The desktop takes every key; this combination gives the keyboard back to the page.
@@ -50,6 +54,18 @@ export class View {
       dispatchEvent(new Event('blur')); // the engine releases the keys it holds down in the desktop
       [...document.querySelectorAll('.bar button')].find((button) => button.checkVisibility?.() ?? button.offsetParent)?.focus();
     }, true);
+  }
+
+  /** Shows a notice over the desktop until it is dismissed; an empty one takes it away. */
+  notify(text) {
+    byId('notice-text').textContent = text;
+    byId('notice').hidden = text === '';
+    if (text) fill('say', text);
+  }
+
+  /** The keyboard is the desktop's again. */
+  focusStage() {
+    this.stage.querySelector('iron-remote-desktop, canvas')?.focus({ preventScroll: true });
   }
 
   /** Shows `page` (main.js) in `phase`. */
@@ -78,7 +94,7 @@ export class View {
     byId('ctrl-alt-del').hidden = !page.controls.ctrlAltDel;
     byId('ctrl-alt-del').onclick = () => {
       page.controls.ctrlAltDel?.();
-      this.stage.querySelector('canvas')?.focus({ preventScroll: true });
+      this.focusStage();
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
@@ -111,6 +127,7 @@ export class View {
     byId('left').title = strings.leftLabel;
     byId('left').classList.toggle('soon', known && seconds <= SOON_S);
     if (known) this.#call(seconds);
+    else if (this.#nextCall) this.#endCalls();
   }
 
   #headline(story, phase, mode) {
@@ -172,7 +189,13 @@ export class View {
     const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
     if (due === undefined || due === this.#nextCall) return;
     this.#nextCall = due;
-    fill('say', strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+    this.notify(strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+  }
+
+  /** The session's end is told by the page itself. */
+  #endCalls() {
+    this.#nextCall = 0;
+    this.notify('');
   }
 
   #openPanel(open) {

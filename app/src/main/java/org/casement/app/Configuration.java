@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
@@ -28,6 +29,8 @@ record Configuration(
     Firmware firmware,
     Shares shares,
     Listen listen,
+    ClipboardPolicy clipboard,
+    boolean sound,
     Isolation isolation) {
 
   /// Largest file read; the annotated example has 3 KiB.
@@ -141,6 +144,8 @@ record Configuration(
             firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
+            clipboard(root.section("clipboard")),
+            sound(root.section("sound")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
@@ -264,6 +269,22 @@ record Configuration(
         new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
     section.end();
     return listen;
+  }
+
+  private static ClipboardPolicy clipboard(SettingsSection section) throws ConfigurationException {
+    ClipboardPolicy clipboard =
+        new ClipboardPolicy(
+            section.bool("from_desktop", true),
+            section.bool("to_desktop", true),
+            section.integer("limit_kib", 4096, 1, 65536) * 1024);
+    section.end();
+    return clipboard;
+  }
+
+  private static boolean sound(SettingsSection section) throws ConfigurationException {
+    boolean enabled = section.bool("enabled", false);
+    section.end();
+    return enabled;
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {

@@ -32,8 +32,10 @@ import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
+import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.CloseCode;
 import org.casement.relay.ProvenSocket;
@@ -44,8 +46,8 @@ import org.casement.session.EventLog;
 /// network level authentication, RDCleanPath response, then bytes both ways, of which
 /// [LoginInjector] changes the first few. The page is told that TLS alone was selected.
 ///
-/// Nothing of the page's request is used: not its destination, not its X.224. All on the page's
-/// event loop.
+/// Of the page's request only the [DesktopOptions] are used: it names no destination, and its X.224
+/// is dropped. All on the page's event loop.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class DesktopConnection {
@@ -62,20 +64,24 @@ final class DesktopConnection {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final SocketAddress rdp;
+  private final ClipboardPolicy clipboard;
   private final Optional<SoundRoute> sound;
   private final SecureRandom random;
   private final EventLog log;
+  private DesktopOptions options = DesktopOptions.NONE;
 
   private DesktopConnection(
       ProvenSocket page,
       DesktopLogin login,
       SocketAddress rdp,
+      ClipboardPolicy clipboard,
       Optional<SoundRoute> sound,
       SecureRandom random,
       EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
+    this.clipboard = clipboard;
     this.sound = sound;
     this.random = random;
     this.log = log;
@@ -85,10 +91,13 @@ final class DesktopConnection {
       ProvenSocket page,
       DesktopLogin login,
       SocketAddress rdp,
+      ClipboardPolicy clipboard,
       Optional<SoundRoute> sound,
       SecureRandom random,
       EventLog log) {
-    page.addHandler(new DesktopConnection(page, login, rdp, sound, random, log).new AwaitRequest());
+    DesktopConnection connection =
+        new DesktopConnection(page, login, rdp, clipboard, sound, random, log);
+    page.addHandler(connection.new AwaitRequest());
   }
 
   private void requested() {
@@ -181,6 +190,8 @@ final class DesktopConnection {
 
   private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
+    ClipboardNotes notes = new ClipboardNotes(page, log);
+    notes.policy(clipboard);
     desktop.pipeline().addLast(new PduFramer());
     sound.ifPresent(
         route ->
@@ -188,7 +199,10 @@ final class DesktopConnection {
                 .pipeline()
                 .addLast(
                     new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
-    desktop.pipeline().addLast(new LoginInjector(page, login));
+    desktop
+        .pipeline()
+        .addLast(
+            new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop
@@ -281,6 +295,7 @@ final class DesktopConnection {
           throw new ProtocolException("not an RDCleanPath request");
         }
         X224.requestedProtocols(request.connectionRequest());
+        options = DesktopOptions.of(request.destination());
         ctx.pipeline().remove(this);
         requested();
       } catch (ProtocolException malformed) {

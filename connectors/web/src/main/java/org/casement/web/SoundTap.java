@@ -37,13 +37,15 @@ final class SoundTap extends ChannelDuplexHandler {
   private final Consumer<byte[]> heard;
   private final EventLog log;
   private final SoundClient client = new SoundClient();
-  private final ChannelData data = new ChannelData(SoundClient.MESSAGE_LIMIT_BYTES);
 
   /// As the desktop gets it; null before that.
   private byte @Nullable [] initial;
 
   private boolean responded;
   private int channel = NOT_KNOWN;
+
+  /// Of the channel, once that is known.
+  private @Nullable ChannelData data;
 
   /// Known once the login is on its way.
   private int initiator = NOT_KNOWN;
@@ -87,15 +89,16 @@ final class SoundTap extends ChannelDuplexHandler {
       responded = true;
       try {
         byte[] response = ByteBufUtil.getBytes(buffer);
-        channel = Channels.of(initial, response).number(SoundClient.CHANNEL).orElse(NOT_KNOWN);
+        channel = Channels.of(initial, response).number(SoundClient.CHANNEL).orElseThrow();
+        data = new ChannelData(channel, SoundClient.MESSAGE_LIMIT_BYTES);
       } catch (ProtocolException malformed) {
         giveUp(malformed);
       }
-    } else if (channel != NOT_KNOWN && isOurs(buffer)) {
+    } else if (data != null && isOurs(buffer)) {
       byte[] pdu = ByteBufUtil.getBytes(buffer);
       buffer.release();
       if (!broken) {
-        take(ctx, pdu);
+        take(ctx, data, pdu);
       }
       return;
     }
@@ -110,10 +113,10 @@ final class SoundTap extends ChannelDuplexHandler {
         && pdu.getUnsignedShort(start + CHANNEL) == channel;
   }
 
-  private void take(ChannelHandlerContext ctx, byte[] pdu) {
+  private void take(ChannelHandlerContext ctx, ChannelData data, byte[] pdu) {
     try {
-      if (initiator == NOT_KNOWN || !ChannelData.isOn(channel, pdu)) {
-        throw new ProtocolException("sound out of order");
+      if (initiator == NOT_KNOWN) {
+        throw new ProtocolException("sound before the login");
       }
       Optional<byte[]> message = data.add(pdu);
       if (message.isEmpty()) {
@@ -122,7 +125,9 @@ final class SoundTap extends ChannelDuplexHandler {
       SoundClient.Step step = client.receive(message.get());
       // A desktop that does not read what it asks for gets no more of it.
       if (ctx.channel().isWritable()) {
-        step.replies().forEach(reply -> ctx.write(reply(reply)));
+        for (byte[] reply : step.replies()) {
+          ctx.write(Unpooled.wrappedBuffer(data.request(initiator, reply)));
+        }
         ctx.flush();
       }
       if (step.sound().length > 0) {
@@ -135,10 +140,6 @@ final class SoundTap extends ChannelDuplexHandler {
     } catch (ProtocolException malformed) {
       giveUp(malformed);
     }
-  }
-
-  private ByteBuf reply(byte[] message) {
-    return Unpooled.wrappedBuffer(ChannelData.request(initiator, channel, message));
   }
 
   private void giveUp(ProtocolException why) {

@@ -5,6 +5,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.util.Optional;
 import java.util.function.Supplier;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.relay.CloseCode;
 import org.casement.relay.Desk;
 import org.casement.relay.FrontDesk;
@@ -25,6 +26,7 @@ public final class WebConnector implements AutoCloseable {
   private final Desk desk;
   private final Supplier<Optional<DesktopLogin>> login;
   private final SocketAddress rdp;
+  private final ClipboardPolicy clipboard;
   private final Optional<SoundRoute> sound;
   private final FrontDesk frontDesk;
   private final SessionStory.Subscription warming;
@@ -35,11 +37,13 @@ public final class WebConnector implements AutoCloseable {
       int fd,
       Supplier<Optional<DesktopLogin>> login,
       SocketAddress rdp,
+      ClipboardPolicy clipboard,
       boolean withSound)
       throws IOException {
     this.desk = desk;
     this.login = login;
     this.rdp = rdp;
+    this.clipboard = clipboard;
     this.warming = desk.story().follow(WebConnector::warm);
     this.sound = withSound ? Optional.of(new SoundRoute()) : Optional.empty();
     Route desktop = new Route(Route.Shows.DESKTOP, "rdp", this::connect);
@@ -59,9 +63,10 @@ public final class WebConnector implements AutoCloseable {
       int fd,
       Supplier<Optional<DesktopLogin>> login,
       SocketAddress rdp,
+      ClipboardPolicy clipboard,
       boolean withSound)
       throws IOException {
-    return new WebConnector(desk, fd, login, rdp, withSound);
+    return new WebConnector(desk, fd, login, rdp, clipboard, withSound);
   }
 
   public InetSocketAddress address() {
@@ -81,7 +86,8 @@ public final class WebConnector implements AutoCloseable {
       return;
     }
     takeOver(page);
-    DesktopConnection.open(page, now.get(), rdp, sound, desk.random(), desk.log());
+    DesktopConnection.open(
+        page, now.get(), rdp, clipboard, sound, desk.random(), desk.log());
   }
 
   private synchronized void takeOver(ProvenSocket page) {

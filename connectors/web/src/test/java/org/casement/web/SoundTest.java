@@ -21,6 +21,7 @@ import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.TestBrowser;
@@ -90,6 +91,7 @@ class SoundTest {
                   TestSession.listener(),
                   () -> Optional.of(LOGIN),
                   desktop.address(),
+                  new ClipboardPolicy(true, true, 1 << 20),
                   sound));
       browser = session.entered(web.address());
       page = browser.open("rdp");

@@ -4,7 +4,9 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.casement.protocol.ProtocolException;
 
 /// The client's MCS Connect-Initial ([MS-RDPBCGR] 2.2.1.3, T.125, T.124). The engine in the browser
@@ -19,11 +21,14 @@ public final class ConnectInitial {
   private static final int SUPPORT_32BPP = 0x0008;
 
   // Offsets from the core block's start.
+  private static final int KEYBOARD_LAYOUT = 16;
   private static final int HIGH_COLOR_DEPTH = 140;
   private static final int SUPPORTED_DEPTHS = 142;
   private static final int EARLY_CAPABILITIES = 144;
   private static final int CORE_LEAST_BYTES = 146;
   private static final int SELECTED_PROTOCOL = 212;
+  private static final int DESKTOP_SCALE = 226;
+  private static final int DEVICE_SCALE = 230;
 
   /// Client Network Data ([MS-RDPBCGR] 2.2.1.3.4): header, channelCount, CHANNEL_DEFs.
   private static final int CS_NET = 0xc003;
@@ -107,9 +112,49 @@ public final class ConnectInitial {
     return patched;
   }
 
+  /// A copy whose keyboard has the layout of this number (KLID); nothing else differs.
+  public static byte[] withKeyboardLayout(byte[] pdu, int layout) throws ProtocolException {
+    ConnectInitial initial = new ConnectInitial(pdu);
+    byte[] patched = initial.pdu;
+    int core = initial.coreBlock();
+    RdpPdu.putU32le(patched, core + KEYBOARD_LAYOUT, layout);
+    return patched;
+  }
+
+  /// A copy whose screen wants everything drawn at `percent` of its usual size, as
+  /// desktopScaleFactor; deviceScaleFactor is 100, without which a server ignores the other.
+  public static byte[] withScale(byte[] pdu, int percent) throws ProtocolException {
+    ConnectInitial initial = new ConnectInitial(pdu);
+    byte[] patched = initial.pdu;
+    int core = initial.coreBlock();
+    if (RdpPdu.u16le(patched, core + 2) < DEVICE_SCALE + 4) {
+      throw new ProtocolException("Connect-Initial without scale");
+    }
+    RdpPdu.putU32le(patched, core + DESKTOP_SCALE, percent);
+    RdpPdu.putU32le(patched, core + DEVICE_SCALE, 100);
+    return patched;
+  }
+
   /// The static virtual channels that the client asks for, in its order.
   public static List<String> channels(byte[] pdu) throws ProtocolException {
     return new ConnectInitial(pdu).channels();
+  }
+
+  /// A copy in which every channel but those of `kept`, once each, has a name that no server knows.
+  /// Nothing else differs, the length neither.
+  public static byte[] withChannelsOf(byte[] pdu, Set<String> kept) throws ProtocolException {
+    ConnectInitial initial = new ConnectInitial(pdu);
+    List<String> names = initial.channels();
+    int definition = initial.reader.block(CS_NET, initial.blocksEnd) + CHANNEL_DEFS;
+    for (int i = 0; i < names.size(); i++) {
+      String name = names.get(i);
+      if (!kept.contains(name) || names.indexOf(name) < i) {
+        byte[] none = Arrays.copyOf(("none" + i).getBytes(ISO_8859_1), CHANNEL_NAME_BYTES);
+        System.arraycopy(none, 0, initial.pdu, definition, CHANNEL_NAME_BYTES);
+      }
+      definition += CHANNEL_DEF_BYTES;
+    }
+    return initial.pdu;
   }
 
   /// A copy that asks for one channel more, after the client's own.
