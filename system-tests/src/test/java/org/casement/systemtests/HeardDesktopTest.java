@@ -62,7 +62,7 @@ final class HeardDesktopTest {
   private static final String PLAY =
       """
       cat >/tmp/play <<'END'
-      socket=$(ls -t /run/xrdp/sockdir/xrdp_chansrv_audio_out_socket_* /tmp/.xrdp/xrdp_chansrv_audio_out_socket_* 2>/dev/null | head -1)
+      socket=$(ls -t /run/xrdp/sockdir/xrdp_chansrv_audio_out_socket_* 2>/dev/null | head -1)
       i=0
       while [ $i -lt $1 ]; do cat /tmp/tone; usleep 80000; i=$((i + 1)); done | socat -u - UNIX-CONNECT:$socket
       END
@@ -111,7 +111,7 @@ final class HeardDesktopTest {
             "the tone is heard",
             LIMIT,
             () -> ((Number) browser.page().evaluate("window.heard.length")).intValue() > 0,
-            () -> guest.run("cat /tmp/played; ls -l /run/xrdp/sockdir /tmp/.xrdp").out());
+            () -> guest.run("cat /tmp/played; ls -l /run/xrdp/sockdir").out());
         Await.until(
             "the typed text is in a file on the share",
             DESKTOP_LIMIT,
