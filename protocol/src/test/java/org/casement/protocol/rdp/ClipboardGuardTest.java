@@ -220,7 +220,9 @@ class ClipboardGuardTest {
   void aPageThatMustNotGivesNothingAndLeavesTheDesktopsClipboardAlone() throws ProtocolException {
     ClipboardGuard guard = guard(true, false);
     say(guard, PAGE, LIST, 0, hex("0d000000" + "00".repeat(32)));
-    assertThat(seen()).as("the desktop waits for the first, and gets it empty").containsExactly("DESKTOP 2 0");
+    assertThat(seen())
+        .as("the desktop waits for the first, and gets it empty")
+        .containsExactly("DESKTOP 2 0");
     say(guard, DESKTOP, LISTED, OK, new byte[0]);
     seen();
     say(guard, PAGE, LIST, 0, hex("0d000000" + "00".repeat(32)));
@@ -326,7 +328,10 @@ class ClipboardGuardTest {
     byte[] pdu = chunk(PAGE, 8, 3, message(LISTED, OK, new byte[0]));
     ClipboardGuard guard = guard(true, true);
     guard.accept(PAGE, pdu);
-    for (int[] change : new int[][] {{3, 1}, {5, 1}, {6, 0x80}, {7, 1}, {7, 0x0c}, {11, 1}, {12, 0x10}, {13, 0x40}, {14, 1}}) {
+    for (int[] change :
+        new int[][] {
+          {3, 1}, {5, 1}, {6, 0x80}, {7, 1}, {7, 0x0c}, {11, 1}, {12, 0x10}, {13, 0x40}, {14, 1}
+        }) {
       byte[] changed = pdu.clone();
       changed[change[0]] ^= (byte) change[1];
       assertThatThrownBy(() -> guard.accept(PAGE, changed))
