@@ -79,6 +79,8 @@ const packages = {
       return { contents: found.text, resolveDir: found.scope };
     });
     build.onResolve({ filter: /^casement:/ }, ({ path }) => ({ path: path.slice('casement:'.length), namespace: 'casement' }));
+    // The audio thread loads a file of its own.
+    build.onLoad({ filter: /^ring\.js$/, namespace: 'casement' }, () => ({ contents: readFileSync(join(web, 'ring.js')), loader: 'file' }));
     build.onLoad({ filter: /^engine\.wasm$/, namespace: 'casement' }, () => ({ contents: Buffer.from(engine, 'base64'), loader: 'file' }));
   },
 };

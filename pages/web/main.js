@@ -6,7 +6,10 @@ import { ClipboardMenu } from './clipboard-menu.js';
 import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
+import { menu } from './menu.js';
+import { Sound } from './sound.js';
 import { nothingYet, tell } from './story.js';
+import { strings } from './strings.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
@@ -58,6 +61,14 @@ const desktopMenu = new DesktopMenu(view.stage, {
 });
 
 const clipboardMenu = new ClipboardMenu(view.stage, (text) => view.notify(text));
+const sound = new Sound(() => open(page.story.sound), isFinal, () => view.notify(strings.noSound));
+menu.add({
+  label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
+  act() {
+    sound.toggle();
+    view.focusStage();
+  },
+});
 
 function change(what) {
   Object.assign(page, what);

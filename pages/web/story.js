@@ -11,6 +11,7 @@ export const nothingYet = Object.freeze({
   walltimeEnd: null,
   desktop: null, // the route of the RDP desktop, or null
   screen: null, // the route of the machine's screen, or null
+  sound: null, // the route of the desktop's sound, or null
   promise: null,
   state: null,
   reason: null, // {code, text}
@@ -34,6 +35,7 @@ export function tell(story, event, localNow) {
         walltimeEnd: event.walltimeEnd ?? null,
         desktop: event.desktop ?? null,
         screen: event.screen ?? null,
+        sound: event.sound ?? null,
         promise: event.promise ?? null,
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter

@@ -99,6 +99,8 @@ export const strings = {
   fullScreen: 'Full screen',
   fullScreenKeys: 'Alt-Tab, the Windows key and Escape go to the desktop now. Hold Escape to leave the full screen; Ctrl+Alt+Shift, or the mouse at the top edge, shows the bar.',
   fullScreenNoKeys: 'This browser keeps Alt-Tab, the Windows key and Escape for itself: the menu has them. Escape leaves the full screen; Ctrl+Alt+Shift, or the mouse at the top edge, shows the bar.',
+  sound: 'Sound',
+  noSound: 'This browser plays no sound here.',
   screenshot: 'Save a picture of the desktop',
   figuresItem: 'Show figures',
   figures: (ms, pictures, bytes, width, height) => [ms === null ? '– ms' : `${ms} ms`, `${pictures} pictures/s`, `${bytes}/s`, width ? `${width} × ${height}` : ''].filter(Boolean).join(' · '),

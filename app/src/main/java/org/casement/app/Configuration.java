@@ -30,6 +30,7 @@ record Configuration(
     Shares shares,
     Listen listen,
     ClipboardPolicy clipboard,
+    boolean sound,
     Isolation isolation) {
 
   /// Largest file read; the annotated example has 3 KiB.
@@ -144,6 +145,7 @@ record Configuration(
             shares(root.section("shares")),
             listen(root.section("listen")),
             clipboard(root.section("clipboard")),
+            sound(root.section("sound")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
@@ -277,6 +279,12 @@ record Configuration(
             section.integer("limit_kib", 4096, 1, 65536) * 1024);
     section.end();
     return clipboard;
+  }
+
+  private static boolean sound(SettingsSection section) throws ConfigurationException {
+    boolean enabled = section.bool("enabled", false);
+    section.end();
+    return enabled;
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {

@@ -194,7 +194,8 @@ final class SessionProgram {
                 listener.descriptor(),
                 () -> login(configuration, story, supervisor),
                 supervisor.rdp(),
-                configuration.clipboard()));
+                configuration.clipboard(),
+                configuration.sound()));
       }
       if (configuration.listen().console()) {
         InheritedListener listener = unused.removeFirst();

@@ -105,7 +105,8 @@ final class PeerDesktop implements AutoCloseable {
             listener(),
             () -> Optional.of(new DesktopLogin("user", password, RdpSecurity.TLS)),
             new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort),
-            new ClipboardPolicy(true, true, 4 * 1024 * 1024));
+            new ClipboardPolicy(true, true, 4 * 1024 * 1024),
+            false);
     link =
         URI.create(
             "http://127.0.0.1:"

@@ -10,6 +10,7 @@ import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -36,9 +37,9 @@ final class EventsRoute {
   private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
 
   private final Desk desk;
-  private final Route shown;
+  private final List<Route> shown;
 
-  EventsRoute(Desk desk, Route shown) {
+  EventsRoute(Desk desk, List<Route> shown) {
     this.desk = desk;
     this.shown = shown;
   }
@@ -65,10 +66,19 @@ final class EventsRoute {
         Stream.of(Step.values())
             .map(step -> Map.of("code", step.code(), "text", step.text()))
             .toList());
-    session.put("desktop", shown.shows() == Route.Shows.DESKTOP ? shown.name() : null);
-    session.put("screen", shown.shows() == Route.Shows.SCREEN ? shown.name() : null);
+    session.put("desktop", route(Route.Shows.DESKTOP));
+    session.put("screen", route(Route.Shows.SCREEN));
+    session.put("sound", route(Route.Shows.SOUND));
     session.put("promise", desk.promise());
     return session;
+  }
+
+  private @Nullable String route(Route.Shows what) {
+    return shown.stream()
+        .filter(route -> route.shows() == what)
+        .map(Route::name)
+        .findFirst()
+        .orElse(null);
   }
 
   static Map<String, @Nullable Object> members(SessionEvent event) {

@@ -65,6 +65,7 @@ final class DesktopConnection {
   private final DesktopLogin login;
   private final SocketAddress rdp;
   private final ClipboardPolicy clipboard;
+  private final Optional<SoundRoute> sound;
   private final SecureRandom random;
   private final EventLog log;
   private DesktopOptions options = DesktopOptions.NONE;
@@ -74,12 +75,14 @@ final class DesktopConnection {
       DesktopLogin login,
       SocketAddress rdp,
       ClipboardPolicy clipboard,
+      Optional<SoundRoute> sound,
       SecureRandom random,
       EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
     this.clipboard = clipboard;
+    this.sound = sound;
     this.random = random;
     this.log = log;
   }
@@ -89,10 +92,11 @@ final class DesktopConnection {
       DesktopLogin login,
       SocketAddress rdp,
       ClipboardPolicy clipboard,
+      Optional<SoundRoute> sound,
       SecureRandom random,
       EventLog log) {
     DesktopConnection connection =
-        new DesktopConnection(page, login, rdp, clipboard, random, log);
+        new DesktopConnection(page, login, rdp, clipboard, sound, random, log);
     page.addHandler(connection.new AwaitRequest());
   }
 
@@ -188,12 +192,17 @@ final class DesktopConnection {
     log.info("desktop-connected", "tab", page.tab().name());
     ClipboardNotes notes = new ClipboardNotes(page, log);
     notes.policy(clipboard);
+    desktop.pipeline().addLast(new PduFramer());
+    sound.ifPresent(
+        route ->
+            desktop
+                .pipeline()
+                .addLast(
+                    new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
     desktop
         .pipeline()
         .addLast(
-            new PduFramer(),
-            new ClipboardFilter(clipboard, notes),
-            new LoginInjector(page, login, options));
+            new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop

@@ -73,7 +73,8 @@ class NetworkLoginTest {
                   TestSession.listener(),
                   () -> Optional.of(login),
                   desktop.address(),
-                  new ClipboardPolicy(true, true, 1 << 20)));
+                  new ClipboardPolicy(true, true, 1 << 20),
+                  false));
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(

@@ -51,7 +51,13 @@ class WebConnectorTest {
       TestSession session, ScriptedDesktop desktop, Optional<DesktopLogin> login)
       throws IOException {
     return session.closing(
-        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address(), CLIPBOARD));
+        WebConnector.open(
+            session.desk,
+            TestSession.listener(),
+            () -> login,
+            desktop.address(),
+            CLIPBOARD,
+            false));
   }
 
   @Test

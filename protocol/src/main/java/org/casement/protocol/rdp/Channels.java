@@ -43,10 +43,10 @@ public final class Channels {
     if (!names.isEmpty()) {
       int length = RdpPdu.u16le(response, net + 2);
       int count = length < NUMBERS ? -1 : RdpPdu.u16le(response, net + COUNT);
-      if (count != names.size() || NUMBERS + 2 * count > length) {
+      if (count < names.size() || NUMBERS + 2 * count > length) {
         throw new ProtocolException("Connect-Response with malformed channels");
       }
-      for (int i = 0; i < count; i++) {
+      for (int i = 0; i < names.size(); i++) {
         numbers.putIfAbsent(names.get(i), RdpPdu.u16le(response, net + NUMBERS + 2 * i));
       }
     }

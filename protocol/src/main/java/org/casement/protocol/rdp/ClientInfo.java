@@ -25,7 +25,10 @@ public final class ClientInfo {
   /// Of strings in the PDU, without terminator ([MS-RDPBCGR] 2.2.1.11.1.1).
   private static final int STRING_LIMIT_BYTES = 512;
 
-  /// TPKT and X.224 (7), MCS request, initiator, channel, priority.
+  /// TPKT and X.224 (7), MCS request.
+  private static final int INITIATOR_AT = 8;
+
+  /// After initiator, channel, priority.
   private static final int PER_LENGTH_AT = 13;
 
   /// From the security header: its 4 bytes, code page, flags.
@@ -112,7 +115,7 @@ public final class ClientInfo {
     if (!is(pdu)) {
       throw malformed();
     }
-    return ChannelData.initiator(pdu);
+    return RdpPdu.u16(pdu, INITIATOR_AT);
   }
 
   /// Where the security header of a Send-Data-Request is, or -1 for any other PDU.

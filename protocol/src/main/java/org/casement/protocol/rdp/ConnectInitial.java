@@ -162,7 +162,11 @@ public final class ConnectInitial {
   /// @param name at most 7 characters of ASCII
   public static byte[] withChannel(byte[] pdu, String name) throws ProtocolException {
     ConnectInitial initial = new ConnectInitial(pdu);
-    int count = initial.channels().size();
+    List<String> channels = initial.channels();
+    int count = channels.size();
+    if (channels.contains(name)) {
+      throw new ProtocolException("Connect-Initial that asks for " + name + " itself");
+    }
     if (count == CHANNELS_LIMIT) {
       throw new ProtocolException("Connect-Initial with no room for a channel");
     }
