@@ -45,7 +45,7 @@ final class ClipboardTest {
       """;
 
   /// Sends a Format List with text, and text that nobody asked for, on each channel that the
-  /// clipboard can have. Short names, as the guard's reading does not matter here.
+  /// clipboard can have.
   private static final String FORGE =
       """
       () => {

@@ -79,12 +79,7 @@ class ChannelsTest {
   void numbersThatDoNotMatchTheNamesAreRefused() throws ProtocolException {
     byte[] asked = ConnectInitial.withChannel(initial(), "rdpsnd");
     for (String net :
-        List.of(
-            "",
-            "030c 0800 eb03 0000",
-            "030c 0800 eb03 0100",
-            "030c 0400",
-            "030c 0300")) {
+        List.of("", "030c 0800 eb03 0000", "030c 0800 eb03 0100", "030c 0400", "030c 0300")) {
       assertThatThrownBy(() -> Channels.of(asked, response(net)))
           .as(net)
           .isInstanceOf(ProtocolException.class);
@@ -150,7 +145,8 @@ class ChannelsTest {
             indication(1, 2, "01"),
             indication(1, 0x0020_0003, "01"),
             hex("0300 0015 02f080 68 03e9 03ec 70 07 00000000000000"))) {
-      assertThatThrownBy(() -> new ChannelData(1004, 6).add(bad)).isInstanceOf(ProtocolException.class);
+      assertThatThrownBy(() -> new ChannelData(1004, 6).add(bad))
+          .isInstanceOf(ProtocolException.class);
     }
     ChannelData data = new ChannelData(1004, 6);
     assertThat(data.add(indication(6, 1, "0102"))).isEmpty();
