@@ -2,6 +2,7 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { ClipboardMenu } from './clipboard-menu.js';
 import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
@@ -24,7 +25,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel} of vnc.js, {reconnect, received} of rdp.js
+  controls: {}, // what the shown desktop can do: {ctrlAltDel} of vnc.js, {reconnect, received, clipboard} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -59,6 +60,7 @@ const desktopMenu = new DesktopMenu(view.stage, {
   echo: () => echo(),
 });
 
+const clipboardMenu = new ClipboardMenu(view.stage, (text) => view.notify(text));
 const sound = new Sound(() => open(page.story.sound), isFinal, () => view.notify(strings.noSound));
 menu.add({
   label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
@@ -72,6 +74,7 @@ function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
   desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
+  clipboardMenu.shows(page.desk === 'shown' ? page.controls.clipboard ?? null : null);
   for (const waiter of [...waiters]) waiter();
 }
 
