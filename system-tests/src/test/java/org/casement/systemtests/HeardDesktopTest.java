@@ -19,8 +19,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /// A tone that is played in the guest is heard in the browser, where the user wants it. Debian's
-/// guest has no sound server for xrdp, so the tone goes to the socket that such a server would write
-/// to: blocks of PCM, each after two numbers of 32 bits, 0 and the length with these eight bytes.
+/// guest has no sound server for xrdp, so the tone goes to the socket that such a server would
+/// write to: blocks of PCM, each after two numbers of 32 bits, 0 and the length with these eight
+/// bytes.
 final class HeardDesktopTest {
   private static final Path SCREENSHOTS = Path.of("target/screenshots");
   private static final Duration DESKTOP_LIMIT = Duration.ofSeconds(90);
@@ -158,8 +159,7 @@ final class HeardDesktopTest {
   }
 
   private static byte[] block() {
-    ByteBuffer block =
-        ByteBuffer.allocate(8 + 4 * BLOCK_FRAMES).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer block = ByteBuffer.allocate(8 + 4 * BLOCK_FRAMES).order(ByteOrder.LITTLE_ENDIAN);
     block.putInt(0).putInt(block.capacity());
     for (int i = 0; i < BLOCK_FRAMES; i++) {
       short sample = (short) (LOUD * Math.sin(2 * Math.PI * TONE_HERTZ * i / RATE_HERTZ));
