@@ -117,7 +117,7 @@ class SoundTest {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
       socket.close();
       desktop.close();
       session.close();
