@@ -28,7 +28,6 @@ class ClipboardGuardTest {
   private static final int RESPONSE = 5;
   private static final int CAPABILITIES = 7;
   private static final int OK = 1;
-  private static final int FAIL = 2;
 
   private static final String UNICODE_TEXT = "0d000000";
 
