@@ -77,9 +77,7 @@ final class ClipboardTest {
 
   /// The guest's clipboard holds what is in `file` there.
   private static void copyInGuest(GuestShell guest, String file) {
-    guest
-        .run(ON_DESKTOP + "xclip -selection clipboard -i " + file + " >/dev/null 2>&1")
-        .orFail();
+    guest.run(ON_DESKTOP + "xclip -selection clipboard -i " + file + " >/dev/null 2>&1").orFail();
   }
 
   private static void copyTextInGuest(GuestShell guest, String text) {

@@ -14,8 +14,8 @@ import org.casement.relay.CloseCode;
 import org.casement.relay.ProvenSocket;
 import org.casement.session.EventLog;
 
-/// Tells the page, in text messages beside the engine's binary ones (contracts/door.md), and the log
-/// what becomes of the clipboard. On the event loop.
+/// Tells the page, in text messages beside the engine's binary ones (contracts/door.md), and the
+/// log what becomes of the clipboard. On the event loop.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class ClipboardNotes implements ClipboardFilter.Observer {

@@ -201,8 +201,7 @@ final class DesktopConnection {
                     new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
     desktop
         .pipeline()
-        .addLast(
-            new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
+        .addLast(new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop

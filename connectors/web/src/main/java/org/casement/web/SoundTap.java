@@ -17,9 +17,9 @@ import org.casement.protocol.rdp.SoundClient;
 import org.casement.session.EventLog;
 import org.jspecify.annotations.Nullable;
 
-/// Takes the sound out of the RDP stream, because the engine in the browser plays none: asks for the
-/// channel in the client's name, is the client on it ([SoundClient]), and gives the sound away. The
-/// engine sees one channel more in the desktop's answer, and joins it with its own.
+/// Takes the sound out of the RDP stream, because the engine in the browser plays none: asks for
+/// the channel in the client's name, is the client on it ([SoundClient]), and gives the sound away.
+/// The engine sees one channel more in the desktop's answer, and joins it with its own.
 ///
 /// What breaks the protocol ends the sound of this connection, and nothing else.
 ///

@@ -86,8 +86,7 @@ public final class WebConnector implements AutoCloseable {
       return;
     }
     takeOver(page);
-    DesktopConnection.open(
-        page, now.get(), rdp, clipboard, sound, desk.random(), desk.log());
+    DesktopConnection.open(page, now.get(), rdp, clipboard, sound, desk.random(), desk.log());
   }
 
   private synchronized void takeOver(ProvenSocket page) {

@@ -166,6 +166,25 @@ class SoundTest {
   }
 
   @Test
+  void aPageThatDoesNotTakeTheSoundLosesItAndNothingWaits() throws Exception {
+    try (Visit visit = new Visit(directory, true)) {
+      visit.loggedIn();
+      TestBrowser.Socket sound = visit.browser.open("sound");
+      sound.stall();
+      ScriptedDesktop.write(visit.secured, onChannel(FORMATS));
+      ScriptedDesktop.readPdu(visit.secured);
+      ScriptedDesktop.readPdu(visit.secured);
+      String loud = onChannel("0d00 0c06 3412 0000 07 000000 00000000 " + "01".repeat(1536));
+      for (int i = 0; i < 10_000; i++) { // a minute and a half, 15 MB
+        ScriptedDesktop.write(visit.secured, loud);
+        ScriptedDesktop.readPdu(visit.secured);
+      }
+      ScriptedDesktop.write(visit.secured, "0300 0008 02f080 01");
+      assertThat(visit.page.nextBytes()).hasSize(8);
+    }
+  }
+
+  @Test
   void withoutSoundThereIsNeitherChannelNorSocket() throws Exception {
     try (Visit visit = new Visit(directory, false)) {
       assertThat(visit.loggedIn())
