@@ -55,7 +55,8 @@ class ClipboardFilterTest {
                   TestSession.listener(),
                   () -> Optional.of(login),
                   desktop.address(),
-                  new ClipboardPolicy(fromDesktop, toDesktop, LIMIT)));
+                  new ClipboardPolicy(fromDesktop, toDesktop, LIMIT),
+                  false));
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(
