@@ -210,12 +210,15 @@ final class ClipboardFilter extends ChannelDuplexHandler {
   /// that, and we not, is refused.
   private boolean isClipboard(ByteBuf pdu) throws ProtocolException {
     boolean data =
-        pdu.readableBytes() > MCS
+        pdu.readableBytes() >= MCS
             && pdu.getByte(4) == 2
             && pdu.getUnsignedByte(5) == 0xf0
             && pdu.getUnsignedByte(6) == 0x80;
     if (!data) {
       throw new ProtocolException("a TPKT without data");
+    }
+    if (pdu.readableBytes() == MCS) {
+      return false; // of nothing
     }
     int kind = pdu.getUnsignedByte(MCS);
     return switch (kind & CHOICE) {
