@@ -109,9 +109,8 @@ final class ClipboardFilter extends ChannelDuplexHandler {
     if (initial == null) {
       throw new ProtocolException("the desktop speaks first");
     }
-    OptionalInt number = Channels.of(initial, response).number(ClipboardGuard.CHANNEL);
-    if (number.isPresent()) {
-      channel = number.getAsInt();
+    if (ConnectInitial.channels(initial).contains(ClipboardGuard.CHANNEL)) {
+      channel = Channels.of(initial, response).number(ClipboardGuard.CHANNEL).orElseThrow();
       guard = new ClipboardGuard(channel, policy, wire(ctx));
     }
     connected = true;
