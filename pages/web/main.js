@@ -73,8 +73,8 @@ menu.add({
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
-  desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
-  clipboardMenu.shows(page.desk === 'shown' ? page.controls.clipboard ?? null : null);
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
+  clipboardMenu.shows(phase() === 'desktop' ? page.controls.clipboard ?? null : null);
   for (const waiter of [...waiters]) waiter();
 }
 

@@ -8,6 +8,7 @@ export const strings = {
   headline: {
     entering: 'Opening your session',
     refused: 'This page has no access to a session',
+    takenOver: 'The desktop is open elsewhere',
     waiting: 'Your desktop is being prepared',
     connecting: 'Your desktop is ready, connecting',
     desktop: 'Your desktop',
@@ -47,7 +48,7 @@ export const strings = {
     usedLink: 'This link was used before, or its time is over; a link opens a session once. Make another one: run `casement link` where you started the session.',
     enterAgain: 'The session no longer knows this tab. Make another link: run `casement link` where you started the session.',
     shutOut: 'The session answers, but does not let this page in: the browser has lost its permission, or something between does not pass WebSockets. Make another link: run `casement link` where you started the session.',
-    takenOver: 'The desktop was opened in another tab or window. Only one can have it.',
+    takenOver: 'It was opened in another tab or window, and only one can have it.',
     insecure: 'This address is neither https nor this computer (127.0.0.1, localhost). Over an open connection nobody can prove who answers, so the session stays closed. Use the portal, or an SSH tunnel to 127.0.0.1.',
     badMessage: 'This page and the session do not understand each other; they are of different versions. Reload the page.',
     strange: 'What answers at this address is not a session.',
