@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 export class View {
   stage = byId('stage');
+  thumbnail = byId('thumbnail');
   #wishes;
   #steps = new Map(); // code → {item, time}
   #said = new Map(); // code → status announced last
@@ -31,6 +32,7 @@ export class View {
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
+    this.thumbnail.alt = strings.thumbnail;
     const on = (id, act) => byId(id).addEventListener('click', act);
     menu.attach(byId('menu'), byId('menu-list'));
     on('end', () => byId('end-dialog').showModal());

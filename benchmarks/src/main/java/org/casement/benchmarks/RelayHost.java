@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.console.ConsoleConnector;
 import org.casement.relay.Desk;
 import org.casement.relay.Door;
@@ -44,6 +45,8 @@ public final class RelayHost {
             Pages.load(RelayHost.class.getClassLoader(), "org/casement/pages/dist/"),
             "unprivileged",
             () -> {},
+            new Desk.Power(Set.of(), _ -> {}),
+            _ -> () -> {},
             random,
             log);
     Socket socket = Socket.newSocketStream();
