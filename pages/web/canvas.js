@@ -5,25 +5,31 @@ export function canvasOf(stage) {
   return stage.querySelector('iron-remote-desktop')?.shadowRoot.querySelector('canvas') ?? stage.querySelector('canvas:not(.backdrop)');
 }
 
+const drawing = new WeakMap(); // canvas → what wants to know when it is drawn on
+
 /** Calls `drawn` after each drawing on `canvas`, until the function that this returns is called. */
 export function onDraw(canvas, drawn) {
-  const context = canvas.getContext('2d');
-  const putImageData = context.putImageData;
-  const drawImage = context.drawImage;
-  const after = (draw) => function (...given) {
-    draw.apply(this, given);
-    drawn();
-  };
-  Object.assign(context, { putImageData: after(putImageData), drawImage: after(drawImage) });
-  return () => Object.assign(context, { putImageData, drawImage });
+  if (!drawing.has(canvas)) drawing.set(canvas, hook(canvas.getContext('2d')));
+  const wanting = drawing.get(canvas);
+  wanting.add(drawn);
+  return () => wanting.delete(drawn);
+}
+
+function hook(context) {
+  const wanting = new Set();
+  for (const name of ['putImageData', 'drawImage']) {
+    const draw = context[name];
+    context[name] = (...given) => {
+      draw.apply(context, given);
+      for (const drawn of [...wanting]) drawn();
+    };
+  }
+  return wanting;
 }
 
 /** A picture of what `canvas` shows, to stand on the stage while there is no other. */
 export function backdrop(canvas) {
   const picture = Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height, className: 'backdrop', ariaHidden: 'true' });
   picture.getContext('2d').drawImage(canvas, 0, 0);
-  const { width, height } = canvas.getBoundingClientRect();
-  picture.style.width = `${width}px`;
-  picture.style.height = `${height}px`;
   return picture;
 }

@@ -3,6 +3,7 @@
 
 import { Backoff } from './backoff.js';
 import { ClipboardMenu } from './clipboard-menu.js';
+import { addConsole } from './console.js';
 import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
@@ -10,6 +11,7 @@ import { menu } from './menu.js';
 import { Sound } from './sound.js';
 import { nothingYet, tell } from './story.js';
 import { strings } from './strings.js';
+import { keepThumbnail } from './thumbnail.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
@@ -25,7 +27,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel} of vnc.js, {reconnect, received, clipboard} of rdp.js
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received, clipboard} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -70,11 +72,19 @@ menu.add({
   },
 });
 
+addConsole({
+  controls: () => page.controls,
+  power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
+  pressButton: (action) => events?.send(JSON.stringify({ type: 'power', action })),
+  focus: () => view.focusStage(),
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
-  desktopMenu.shows(page.desk === 'shown' && page.controls.reconnect ? page.controls : null);
-  clipboardMenu.shows(page.desk === 'shown' ? page.controls.clipboard ?? null : null);
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
+  clipboardMenu.shows(phase() === 'desktop' ? page.controls.clipboard ?? null : null);
+  menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -239,9 +249,19 @@ async function keepDesktop() {
   }
 }
 
+/** While the machine boots, whoever waits for its desktop sees what it does. */
+function watchBoot() {
+  document.addEventListener('visibilitychange', () => change({}));
+  keepThumbnail(view.thumbnail, {
+    open: () => open('thumbnail'), until, pause, over,
+    wanted: () => page.story.state === 'booting' && page.story.desktop !== null && page.lostAt === null && !document.hidden,
+  });
+}
+
 addEventListener('hashchange', () => location.reload()); // another link, pasted into this tab
 setInterval(() => view.tick(page, phase()), TICK_MS);
 change({});
 await letIn();
 followEvents();
 keepDesktop();
+watchBoot();

@@ -117,6 +117,7 @@ class Connection {
   #element = null;
   #ui = null;
   #socket = null;
+  #asking = null; // the picture as it was when another size was asked for
 
   constructor(stage, follower, clipboard) {
     this.#stage = stage;
@@ -131,6 +132,7 @@ class Connection {
   }
 
   resize({ width, height, scale }) {
+    this.#asking = backdrop(canvasOf(this.#stage));
     this.#ui.resize(width, height, scale);
     this.#ui.setScale(FIT); // resize() has changed the component's idea of the picture's size before there is one
   }
@@ -222,11 +224,19 @@ class Connection {
     new MutationObserver(() => {
       this.#follower.has({ width: canvas.width, height: canvas.height });
       this.fit();
+      // A canvas of another size is empty.
+      if (this.#asking) this.#coverUntilDrawn(canvas, this.#asking);
+      this.#asking = null;
     }).observe(canvas, { attributeFilter: ['width', 'height'] });
     this.fit();
     this.#ui.setVisibility(true);
-    if (!old) return;
-    const away = (ms) => setTimeout(() => old.remove(), ms);
+    if (old) this.#coverUntilDrawn(canvas, old);
+  }
+
+  /** `picture` stands over `canvas` until there is something to see there. */
+  #coverUntilDrawn(canvas, picture) {
+    const away = (ms) => setTimeout(() => picture.remove(), ms);
+    this.#stage.append(picture);
     const stop = onDraw(canvas, () => {
       stop();
       away(DRAWING_MS);

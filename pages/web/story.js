@@ -13,6 +13,7 @@ export const nothingYet = Object.freeze({
   screen: null, // the route of the machine's screen, or null
   sound: null, // the route of the desktop's sound, or null
   promise: null,
+  power: [], // the machine's buttons that this page may press
   state: null,
   reason: null, // {code, text}
   deadline: null,
@@ -37,6 +38,7 @@ export function tell(story, event, localNow) {
         screen: event.screen ?? null,
         sound: event.sound ?? null,
         promise: event.promise ?? null,
+        power: event.power ?? [],
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter
       };
@@ -51,6 +53,7 @@ export function tell(story, event, localNow) {
       };
     case 'step':
       return { ...story, steps: story.steps.map((step, i) => (step.code === event.step ? stepped(step, event, story.steps[i - 1]) : step)) };
+    case 'refused': // what this page asked for
     case 'warning':
       return { ...story, warnings: [...story.warnings, clip(event.text)].slice(-WARNINGS_LIMIT) };
     case 'walltime':

@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 export class View {
   stage = byId('stage');
+  thumbnail = byId('thumbnail');
   #wishes;
   #steps = new Map(); // code → {item, time}
   #said = new Map(); // code → status announced last
@@ -31,6 +32,7 @@ export class View {
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
+    this.thumbnail.alt = strings.thumbnail;
     const on = (id, act) => byId(id).addEventListener('click', act);
     menu.attach(byId('menu'), byId('menu-list'));
     on('end', () => byId('end-dialog').showModal());
@@ -78,7 +80,7 @@ export class View {
     this.#shownPhase = phase;
 
     const refused = phase === 'disconnected' ? strings.deskRefused[page.deskProblem] ?? null : null;
-    const headline = refused ? strings.headline.deskRefused : this.#headline(story, phase, root.dataset.mode);
+    const headline = refused ? strings.headline.deskRefused : this.#headline(page, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
     fillMarked('lead', refused ?? this.#lead(page, phase, root.dataset.mode));
@@ -130,7 +132,8 @@ export class View {
     else if (this.#nextCall) this.#endCalls();
   }
 
-  #headline(story, phase, mode) {
+  #headline({ story, fate }, phase, mode) {
+    if (fate?.kind === 'takenOver') return strings.headline.takenOver;
     if (phase === 'ended' && failed(story)) return strings.headline.failed;
     if (mode === 'screen' && phase === 'desktop') return strings.headline.screen;
     if (mode === 'screen' && phase === 'connecting') return strings.headline.screenConnecting;
@@ -189,7 +192,7 @@ export class View {
     const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
     if (due === undefined || due === this.#nextCall) return;
     this.#nextCall = due;
-    this.notify(strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+    this.notify(strings.leftSoon(Math.max(1, Math.ceil(seconds / 60)))); // rounded as the bar's
   }
 
   /** The session's end is told by the page itself. */

@@ -9,12 +9,15 @@ import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.isolation.Layers;
 import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
+import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
@@ -31,6 +34,7 @@ record Configuration(
     Listen listen,
     ClipboardPolicy clipboard,
     boolean sound,
+    Console console,
     Isolation isolation) {
 
   /// Largest file read; the annotated example has 3 KiB.
@@ -84,6 +88,8 @@ record Configuration(
   record Shares(List<Share> list, List<String> hidden, Path smbd) {}
 
   record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
+
+  record Console(Set<PowerAction> power) {}
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
@@ -146,6 +152,7 @@ record Configuration(
             listen(root.section("listen")),
             clipboard(root.section("clipboard")),
             sound(root.section("sound")),
+            console(root.section("console")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
@@ -285,6 +292,20 @@ record Configuration(
     boolean enabled = section.bool("enabled", false);
     section.end();
     return enabled;
+  }
+
+  private static Console console(SettingsSection section) throws ConfigurationException {
+    Set<PowerAction> power = EnumSet.noneOf(PowerAction.class);
+    for (String code : section.strings("power", List.of("shutdown", "reset"))) {
+      power.add(
+          PowerAction.of(code)
+              .orElseThrow(
+                  () ->
+                      section.wrong(
+                          "power", "lists any of \"shutdown\", \"reset\" and \"poweroff\"")));
+    }
+    section.end();
+    return new Console(power);
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {

@@ -47,7 +47,13 @@ public final class FrontDesk implements AutoCloseable {
 
   private FrontDesk(Desk desk, int fd, List<Route> shown) throws IOException {
     this.desk = desk;
-    this.routes = new HashMap<>(Map.of("events", new EventsRoute(desk, shown)::open));
+    this.routes =
+        new HashMap<>(
+            Map.of(
+                "events",
+                new EventsRoute(desk, shown)::open,
+                "thumbnail",
+                new ThumbnailRoute(desk)::open));
     shown.forEach(route -> routes.put(route.name(), route.opened()));
     this.server = HttpServer.adopt(desk.loops(), fd, HttpLimits.OF_BROWSERS, this::answer);
   }

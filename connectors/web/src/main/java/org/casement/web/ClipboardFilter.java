@@ -44,11 +44,10 @@ final class ClipboardFilter extends ChannelDuplexHandler {
 
   // DomainMCSPDU (T.125), the choice in the upper six bits.
   private static final int CHOICE = 0xfc;
-  private static final int ERECT_DOMAIN = 1 << 2;
-  private static final int DISCONNECT = 8 << 2;
-  private static final int ATTACH_USER = 10 << 2;
-  private static final int CHANNEL_JOIN = 14 << 2;
   private static final int SEND_DATA = 25 << 2;
+
+  /// Erect Domain, Disconnect Provider Ultimatum, Attach User, Channel Join.
+  private static final Set<Integer> WITHOUT_DATA = Set.of(1 << 2, 8 << 2, 10 << 2, 14 << 2);
 
   private final ClipboardPolicy policy;
   private final Observer observer;
@@ -109,9 +108,8 @@ final class ClipboardFilter extends ChannelDuplexHandler {
     if (initial == null) {
       throw new ProtocolException("the desktop speaks first");
     }
-    OptionalInt number = Channels.of(initial, response).number(ClipboardGuard.CHANNEL);
-    if (number.isPresent()) {
-      channel = number.getAsInt();
+    if (ConnectInitial.channels(initial).contains(ClipboardGuard.CHANNEL)) {
+      channel = Channels.of(initial, response).number(ClipboardGuard.CHANNEL).orElseThrow();
       guard = new ClipboardGuard(channel, policy, wire(ctx));
     }
     connected = true;
@@ -210,23 +208,23 @@ final class ClipboardFilter extends ChannelDuplexHandler {
   /// that, and we not, is refused.
   private boolean isClipboard(ByteBuf pdu) throws ProtocolException {
     boolean data =
-        pdu.readableBytes() > MCS
+        pdu.readableBytes() >= MCS
             && pdu.getByte(4) == 2
             && pdu.getUnsignedByte(5) == 0xf0
             && pdu.getUnsignedByte(6) == 0x80;
     if (!data) {
       throw new ProtocolException("a TPKT without data");
     }
+    if (pdu.readableBytes() == MCS) {
+      return false; // of nothing
+    }
     int kind = pdu.getUnsignedByte(MCS);
-    return switch (kind & CHOICE) {
-      case ERECT_DOMAIN, DISCONNECT, ATTACH_USER, CHANNEL_JOIN -> false;
-      case SEND_DATA -> {
-        if (kind != SEND_DATA || pdu.readableBytes() < SHORTEST_SEND_DATA) {
-          throw new ProtocolException("malformed data");
-        }
-        yield guard != null && isOnChannel(pdu);
-      }
-      default -> throw new ProtocolException("MCS of another kind: " + kind);
-    };
+    if (kind == SEND_DATA && pdu.readableBytes() >= SHORTEST_SEND_DATA) {
+      return guard != null && isOnChannel(pdu);
+    }
+    if (!WITHOUT_DATA.contains(kind & CHOICE)) {
+      throw new ProtocolException("MCS of another kind");
+    }
+    return false;
   }
 }

@@ -60,7 +60,7 @@ class ClipboardFilterTest {
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(
-              new RdCleanPath.Request("x", "x", Optional.empty(), X224.request(11))));
+              new RdCleanPath.Request("desktop", "x", Optional.empty(), X224.request(11))));
       Socket socket = desktop.accept();
       ScriptedDesktop.readPdu(socket);
       ScriptedDesktop.write(socket, "0300 0013 0e d0 0000 1234 00 0200 0800 01000000");

@@ -1,5 +1,6 @@
 package org.casement.protocol.rdp;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_16LE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -347,9 +348,11 @@ class ClipboardGuardTest {
                     "RdpTestInputs/anyConnectInitialKeepsItsLengthOrIsRefused/engine"))
             .readAllBytes();
     byte[] asked = engine;
-    for (String name : List.of("cliprdr", "CLIPRDR", "cliprdr", "rdpdr", "drdynvc")) {
+    for (String name : List.of("cliprdr", "CLIPRDR", "Cliprdr", "rdpdr", "drdynvc")) {
       asked = ConnectInitial.withChannel(asked, name);
     }
+    String twice = new String(asked, ISO_8859_1).replace("Cliprdr", "cliprdr");
+    asked = twice.getBytes(ISO_8859_1);
     int own = ConnectInitial.channels(engine).size();
     byte[] kept = ConnectInitial.withChannelsOf(asked, Set.of("cliprdr", "drdynvc"));
     assertThat(kept).hasSameSizeAs(asked);
