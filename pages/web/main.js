@@ -68,7 +68,7 @@ menu.add({
   label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
   act() {
     sound.toggle();
-    view.focusStage();
+    view.focusDesktop();
   },
 });
 
@@ -76,7 +76,7 @@ addConsole({
   controls: () => page.controls,
   power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
   pressButton: (action) => events?.send(JSON.stringify({ type: 'power', action })),
-  focus: () => view.focusStage(),
+  focus: () => view.focusDesktop(),
 });
 
 function change(what) {

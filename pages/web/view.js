@@ -45,7 +45,7 @@ export class View {
     on('about-close', () => byId('about-dialog').close());
     on('notice-away', () => {
       this.notify('');
-      this.focusStage();
+      this.focusDesktop();
     });
     on('again', () => this.#wishes.again());
     on('toggle', () => this.#openPanel(byId('toggle').getAttribute('aria-expanded') !== 'true'));
@@ -63,11 +63,6 @@ export class View {
     byId('notice-text').textContent = text;
     byId('notice').hidden = text === '';
     if (text) fill('say', text);
-  }
-
-  /** The keyboard is the desktop's again. */
-  focusStage() {
-    this.stage.querySelector('iron-remote-desktop, canvas')?.focus({ preventScroll: true });
   }
 
   /** Shows `page` (main.js) in `phase`. */
@@ -96,7 +91,7 @@ export class View {
     byId('ctrl-alt-del').hidden = !page.controls.ctrlAltDel;
     byId('ctrl-alt-del').onclick = () => {
       page.controls.ctrlAltDel?.();
-      this.focusStage();
+      this.focusDesktop();
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
@@ -105,6 +100,10 @@ export class View {
     byId('warnings').replaceChildren(...warnings);
     byId('worth').hidden = warnings.length === 0 || page.fate !== null;
     this.tick(page, phase);
+  }
+
+  focusDesktop() {
+    this.stage.querySelector('iron-remote-desktop, canvas')?.focus({ preventScroll: true });
   }
 
   /** Moves the clocks. */

@@ -1,9 +1,17 @@
 package org.casement.app;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -21,11 +29,12 @@ import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
+import org.tomlj.TomlTable;
 
-/// Everything the configuration file says, read once. The annotated example `casement.toml` beside
-/// this class lists every key with its default; a test holds the two against each other.
+/// Everything the configuration says, read once, in two layers: the site's file, and over it, key
+/// by key, the user's own. The annotated example `casement.toml` beside this class lists every key
+/// with its default; a test holds the two against each other.
 record Configuration(
-    Path file,
     Session session,
     Path goldenImage,
     Machine machine,
@@ -38,7 +47,15 @@ record Configuration(
     Isolation isolation) {
 
   /// Largest file read; the annotated example has 3 KiB.
-  private static final long FILE_LIMIT_BYTES = 256 * 1024;
+  private static final int FILE_LIMIT_BYTES = 256 * 1024;
+
+  private static final Path SITE = Path.of("/etc/casement/casement.toml");
+
+  /// Brackets that open: TOML's parser goes down one level, and its stack, with each.
+  private static final int BRACKETS_LIMIT = 400;
+
+  private static final String STANDARD_SHARE =
+      "[[share]]\nname = \"home\"\npath = \"${HOME}/casement\"\n";
 
   /// Drive letters E to Z.
   private static final int SHARES_LIMIT = 22;
@@ -93,57 +110,109 @@ record Configuration(
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
-  /// The first that exists of: `named`, the user's own file, the site's.
+  /// The files to read, the one that counts most first: `named` or else the user's own, then the
+  /// site's.
   ///
-  /// @param environment `HOME` and `USER` are used
+  /// @param environment `HOME` and `XDG_CONFIG_HOME` are used
+  static List<Path> files(Optional<Path> named, Map<String, String> environment)
+      throws ConfigurationException {
+    String xdg = environment.getOrDefault("XDG_CONFIG_HOME", "");
+    Path directory =
+        xdg.startsWith("/")
+            ? Path.of(xdg)
+            : Path.of(environment.getOrDefault("HOME", "/"), ".config");
+    Path own = named.orElse(directory.resolve("casement/casement.toml")).toAbsolutePath();
+    List<Path> files = new ArrayList<>();
+    if (named.isPresent() || !Files.notExists(own)) {
+      files.add(own);
+    }
+    if (!Files.notExists(SITE)) { // one that may not be looked at is not passed over
+      files.add(SITE);
+    }
+    if (files.isEmpty()) {
+      throw ConfigurationException.in(
+          SITE,
+          "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it"
+              + " or to "
+              + own);
+    }
+    return files;
+  }
+
   static Configuration find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
-    List<Path> places = new ArrayList<>();
-    if (named.isPresent()) {
-      places.add(named.get().toAbsolutePath());
-    } else {
-      places.add(Path.of(environment.getOrDefault("HOME", "/"), ".config/casement/casement.toml"));
-      places.add(Path.of("/etc/casement/casement.toml"));
-    }
-    for (Path place : places) {
-      if (named.isPresent() || Files.exists(place)) {
-        return read(place, environment);
-      }
-    }
-    throw ConfigurationException.in(
-        places.getLast(),
-        "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it");
+    return read(files(named, environment), environment);
   }
 
-  static Configuration read(Path file, Map<String, String> environment)
+  /// @param files the one that counts most first
+  static Configuration read(List<Path> files, Map<String, String> environment)
       throws ConfigurationException {
-    String text;
+    SettingsReading reading = reading(files, environment);
+    Configuration configuration = read(reading, files);
+    if (!reading.unknownKeys().isEmpty()) {
+      throw reading.unknownKeys().getFirst();
+    }
+    return configuration;
+  }
+
+  static SettingsReading reading(List<Path> files, Map<String, String> environment) {
+    return new SettingsReading(
+        files,
+        Map.of(
+            "HOME", environment.getOrDefault("HOME", "/"),
+            "USER", environment.getOrDefault("USER", "user")));
+  }
+
+  /// As `reading` then knows, with its unknown keys left out.
+  static Configuration read(SettingsReading reading, List<Path> files)
+      throws ConfigurationException {
+    List<SettingsSection.Layer> layers = new ArrayList<>();
+    for (Path file : files) {
+      layers.add(new SettingsSection.Layer(Optional.of(file), parse(file, text(file))));
+    }
+    return of(new SettingsSection("", layers, reading));
+  }
+
+  private static String text(Path file) throws ConfigurationException {
     try {
-      if (Files.size(file) > FILE_LIMIT_BYTES) {
-        throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
+      // Not from a pipe: the sealed part reads the file again.
+      if (!Files.readAttributes(file, BasicFileAttributes.class).isRegularFile()) {
+        throw ConfigurationException.in(file, "is not a file");
       }
-      text = Files.readString(file);
+      try (InputStream in = Files.newInputStream(file)) {
+        byte[] bytes = in.readNBytes(FILE_LIMIT_BYTES + 1);
+        if (bytes.length > FILE_LIMIT_BYTES) {
+          throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
+        }
+        return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      }
+    } catch (NoSuchFileException e) {
+      throw ConfigurationException.in(file, "is not there");
+    } catch (AccessDeniedException e) {
+      throw ConfigurationException.in(file, "is not readable for you");
+    } catch (CharacterCodingException e) {
+      throw ConfigurationException.in(file, "is not text in UTF-8");
     } catch (IOException e) {
-      throw ConfigurationException.in(file, "cannot be read: " + e);
+      throw ConfigurationException.in(file, "cannot be read: " + e.getMessage());
     }
-    return parse(file, text, environment);
   }
 
-  static Configuration parse(Path file, String text, Map<String, String> environment)
-      throws ConfigurationException {
-    TomlParseResult toml = Toml.parse(text);
+  static TomlTable parse(Path file, String text) throws ConfigurationException {
+    if (text.chars().filter(c -> c == '[' || c == '{').count() > BRACKETS_LIMIT) {
+      throw ConfigurationException.in(
+          file, "has more than " + BRACKETS_LIMIT + " opening brackets");
+    }
+    TomlParseResult toml = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
     if (toml.hasErrors()) {
       var error = toml.errors().getFirst();
       throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));
     }
-    Map<String, String> placeholders =
-        Map.of(
-            "HOME", environment.getOrDefault("HOME", "/"),
-            "USER", environment.getOrDefault("USER", "user"));
-    SettingsSection root = new SettingsSection(file, "", toml, placeholders);
+    return toml;
+  }
+
+  private static Configuration of(SettingsSection root) throws ConfigurationException {
     Configuration configuration =
         new Configuration(
-            file,
             session(root.section("session")),
             golden(root.section("golden")),
             machine(root.section("machine")),
@@ -226,8 +295,14 @@ record Configuration(
   }
 
   private static Shares shares(SettingsSection section) throws ConfigurationException {
+    List<String> hidden = section.strings("hidden", List.of("ondemand"));
+    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
+      throw section.wrong("hidden", "lists names of files or directories, without slashes");
+    }
+    Path smbd = section.absolutePath("smbd", "/usr/sbin/smbd");
     List<Share> list = new ArrayList<>();
-    for (SettingsSection share : section.sections("share")) {
+    for (SettingsSection share : section.sections("share", STANDARD_SHARE)) {
+      share.head();
       String name = share.required("name");
       Path path = share.requiredPath("path");
       share.end();
@@ -237,20 +312,11 @@ record Configuration(
         throw share.wrong("name", String.valueOf(e.getMessage()));
       }
     }
-    if (list.isEmpty()) {
-      list.add(new Share("home", section.expanded("${HOME}/casement")));
-    }
     if (list.size() > SHARES_LIMIT) {
       throw section.wrong("share", "is listed at most " + SHARES_LIMIT + " times: a drive each");
     }
-    List<String> hidden = section.strings("hidden", List.of("ondemand"));
-    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
-      throw section.wrong("hidden", "lists names of files or directories, without slashes");
-    }
-    Shares shares =
-        new Shares(List.copyOf(list), hidden, section.absolutePath("smbd", "/usr/sbin/smbd"));
     section.end();
-    return shares;
+    return new Shares(List.copyOf(list), hidden, smbd);
   }
 
   private static Listen listen(SettingsSection section) throws ConfigurationException {

@@ -92,7 +92,8 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     SealedRun.prepare();
     refuseRoot();
-    Configuration configuration = Configuration.find(Optional.ofNullable(config), System.getenv());
+    List<Path> files = Configuration.files(Optional.ofNullable(config), System.getenv());
+    Configuration configuration = Configuration.read(files, System.getenv());
     Duration walltime = time == null ? configuration.session().walltime() : time;
     String node = SealedStart.node();
     Path parent = configuration.session().runtimeParent();
@@ -122,7 +123,7 @@ final class RunCommand implements Callable<Integer> {
               run(
                   configuration,
                   new SessionProgram.Arguments(
-                      configuration.file(), id, home.directory(), runtime.path(), walltime),
+                      id, home.directory(), runtime.path(), walltime, files),
                   home);
           return result;
         } finally {

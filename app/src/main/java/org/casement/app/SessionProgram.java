@@ -57,24 +57,29 @@ final class SessionProgram {
   /// What the first process of the session gets as its command line.
   ///
   /// @param home the session's own directory below the session homes
-  record Arguments(Path config, SessionId id, Path home, Path runtime, Duration walltime) {
+  /// @param configuration its files, the one that counts most first
+  record Arguments(
+      SessionId id, Path home, Path runtime, Duration walltime, List<Path> configuration) {
     List<String> commandLine() {
-      return List.of(
-          "session",
-          config.toString(),
-          id.value(),
-          home.toString(),
-          runtime.toString(),
-          Long.toString(walltime.toSeconds()));
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "session",
+                  id.value(),
+                  home.toString(),
+                  runtime.toString(),
+                  Long.toString(walltime.toSeconds())));
+      configuration.forEach(file -> line.add(file.toString()));
+      return line;
     }
 
     static Arguments parse(List<String> line) {
       return new Arguments(
-          Path.of(line.get(0)),
-          new SessionId(line.get(1)),
+          new SessionId(line.get(0)),
+          Path.of(line.get(1)),
           Path.of(line.get(2)),
-          Path.of(line.get(3)),
-          Duration.ofSeconds(Long.parseLong(line.get(4))));
+          Duration.ofSeconds(Long.parseLong(line.get(3))),
+          line.stream().skip(4).map(Path::of).toList());
     }
   }
 
@@ -107,7 +112,7 @@ final class SessionProgram {
     try {
       Arguments arguments = Arguments.parse(line);
       Map<String, String> environment = System.getenv();
-      Prelude prelude = Prelude.begin(arguments.config(), environment);
+      Prelude prelude = Prelude.begin(arguments.configuration(), environment);
       ProcessHardening.nonDumpable(); // SECURITY: before there is a secret
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
       return new SessionProgram(arguments, environment, prelude, listeners, _ -> {}).run();
