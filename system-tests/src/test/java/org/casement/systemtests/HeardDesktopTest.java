@@ -111,7 +111,7 @@ final class HeardDesktopTest {
         Await.until(
             "the tone is heard",
             LIMIT,
-            () -> ((Number) browser.page().evaluate("window.heard.length")).intValue() > 0,
+            () -> ((Number) browser.page().evaluate("() => window.heard.length")).intValue() > 0,
             () -> guest.run("cat /tmp/played; ls -l /run/xrdp/sockdir").out());
         Await.until(
             "the typed text is in a file on the share",
@@ -131,7 +131,7 @@ final class HeardDesktopTest {
         // Off again: the page no longer takes it.
         item(browser).click();
         browser.page().waitForTimeout(500);
-        browser.page().evaluate("window.heard.length = 0");
+        browser.page().evaluate("() => { window.heard.length = 0; }");
         guest.run("sh /tmp/play 20").orFail();
         assertThat(heard(browser)).isEmpty();
         browser.awaitNonce(session.nonce(), DESKTOP_LIMIT);
@@ -153,7 +153,7 @@ final class HeardDesktopTest {
   }
 
   private static List<Double> heard(Browser browser) {
-    return browser.page().evaluate("window.heard") instanceof List<?> list
+    return browser.page().evaluate("() => window.heard") instanceof List<?> list
         ? list.stream().map(hertz -> ((Number) hertz).doubleValue()).toList()
         : List.of();
   }

@@ -97,7 +97,7 @@ class SoundTest {
       page = browser.open("rdp");
       page.send(
           RdCleanPath.encode(
-              new RdCleanPath.Request("x", "x", Optional.empty(), X224.request(11))));
+              new RdCleanPath.Request("desktop", "x", Optional.empty(), X224.request(11))));
       socket = desktop.accept();
       ScriptedDesktop.readPdu(socket);
       ScriptedDesktop.write(socket, TLS_CHOSEN);
@@ -117,7 +117,7 @@ class SoundTest {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
       socket.close();
       desktop.close();
       session.close();
@@ -136,11 +136,11 @@ class SoundTest {
       assertThat(ScriptedDesktop.readPdu(visit.secured)).endsWith("0500040034120700");
       assertThat(sound.nextBytes()).isEqualTo(bytes("01020304"));
       // Silence is not sent; and a PDU that the page sends in pieces has nothing of ours in it.
-      visit.page.send(bytes("0300 000b 02f080"));
+      visit.page.send(bytes("0406"));
       ScriptedDesktop.write(visit.secured, onChannel(WAVE.replace("01020304", "00000000")));
       assertThat(ScriptedDesktop.readPdu(visit.secured)).endsWith("0500040034120700");
       visit.page.send(bytes("aabbccdd"));
-      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0300000b02f080aabbccdd");
+      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0406aabbccdd");
       ScriptedDesktop.write(visit.secured, onChannel(WAVE.replace("01020304", "05060708")));
       assertThat(sound.nextBytes()).isEqualTo(bytes("05060708"));
       // Of all that the page of the desktop has seen nothing.
@@ -159,8 +159,8 @@ class SoundTest {
       ScriptedDesktop.write(visit.secured, onChannel(FORMATS));
       ScriptedDesktop.write(visit.secured, "0300 0008 02f080 01");
       assertThat(visit.page.nextBytes()).hasSize(8);
-      visit.page.send(bytes("0300 0008 02f080 02"));
-      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0300000802f08002");
+      visit.page.send(bytes("0406aabbccdd"));
+      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0406aabbccdd");
       assertThat(visit.session.logText()).contains("desktop-sound-broken");
     }
   }
