@@ -136,11 +136,11 @@ class SoundTest {
       assertThat(ScriptedDesktop.readPdu(visit.secured)).endsWith("0500040034120700");
       assertThat(sound.nextBytes()).isEqualTo(bytes("01020304"));
       // Silence is not sent; and a PDU that the page sends in pieces has nothing of ours in it.
-      visit.page.send(bytes("0406"));
+      visit.page.send(bytes("0300 000b 02f080"));
       ScriptedDesktop.write(visit.secured, onChannel(WAVE.replace("01020304", "00000000")));
       assertThat(ScriptedDesktop.readPdu(visit.secured)).endsWith("0500040034120700");
-      visit.page.send(bytes("aabbccdd"));
-      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0406aabbccdd");
+      visit.page.send(bytes("04bbccdd"));
+      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0300000b02f08004bbccdd");
       ScriptedDesktop.write(visit.secured, onChannel(WAVE.replace("01020304", "05060708")));
       assertThat(sound.nextBytes()).isEqualTo(bytes("05060708"));
       // Of all that the page of the desktop has seen nothing.
@@ -159,8 +159,8 @@ class SoundTest {
       ScriptedDesktop.write(visit.secured, onChannel(FORMATS));
       ScriptedDesktop.write(visit.secured, "0300 0008 02f080 01");
       assertThat(visit.page.nextBytes()).hasSize(8);
-      visit.page.send(bytes("0406aabbccdd"));
-      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0406aabbccdd");
+      visit.page.send(bytes("0300 000b 02f080 04bbccdd"));
+      assertThat(ScriptedDesktop.readPdu(visit.secured)).isEqualTo("0300000b02f08004bbccdd");
       assertThat(visit.session.logText()).contains("desktop-sound-broken");
     }
   }
