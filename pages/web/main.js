@@ -43,6 +43,8 @@ function phase() {
 const waiters = new Set();
 const sockets = new Set();
 let events = null;
+let echoes = 0;
+let echoed = () => {};
 let credentials = null;
 
 const view = new View({
@@ -175,18 +177,25 @@ async function followEvents() {
 function listen(door) {
   const closed = closing(door.socket);
   door.socket.addEventListener('message', ({ data }) => {
-    change({ lostAt: null, story: tell(page.story, JSON.parse(data), Date.now()) });
+    const event = JSON.parse(data);
+    if (event.type === 'echo') echoed(event.id);
+    else change({ lostAt: null, story: tell(page.story, event, Date.now()) });
   });
   events = door.socket;
   door.handOver();
   return closed;
 }
 
-/** Resolves with the milliseconds that a question to the connector takes. */
-async function echo() {
-  const began = performance.now();
-  await answers();
-  return performance.now() - began;
+/** Resolves with the milliseconds that a word to the connector and back takes. One at a time: an answer still owed is waited for no longer. */
+function echo() {
+  return new Promise((resolve, reject) => {
+    if (events === null) return reject(new Error('not connected'));
+    const [id, began] = [++echoes, performance.now()];
+    echoed = (answered) => {
+      if (answered === id) resolve(performance.now() - began);
+    };
+    return events.send(JSON.stringify({ type: 'echo', id }));
+  });
 }
 
 /** Does the server of this page answer plain requests? */

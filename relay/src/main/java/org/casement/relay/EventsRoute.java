@@ -185,10 +185,18 @@ final class EventsRoute {
             desk.endSession().run();
           }
           case PageMessage.Power(PowerAction action) -> power(action);
+          case PageMessage.Echo(int id) -> teller.write(echo(id));
         }
       } catch (ProtocolException malformed) {
         socket.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
       }
+    }
+
+    private static Map<String, @Nullable Object> echo(int id) {
+      Map<String, @Nullable Object> echo = new LinkedHashMap<>();
+      echo.put("type", "echo");
+      echo.put("id", id);
+      return echo;
     }
 
     /// SECURITY: a page shows only what is allowed; what it sends is another matter.
