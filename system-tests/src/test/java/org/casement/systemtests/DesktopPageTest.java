@@ -105,6 +105,14 @@ final class DesktopPageTest {
                 .formatted(STAGE)));
   }
 
+  /// A canvas that has just got its size is empty: waits until something is on it, right at the
+  /// top, and nothing over it.
+  private static void awaitDrawn(Page page) {
+    page.waitForFunction(
+        "() => { const canvas = %s; const { data } = canvas.getContext('2d').getImageData(canvas.width - 50, 20, 40, 40); return data.some((value, i) => i %% 4 === 3 && value > 0) && !document.querySelector('.backdrop'); }"
+            .formatted(CANVAS));
+  }
+
   private static List<String> phases(Page page) {
     return List.of(String.valueOf(page.evaluate("window.phases.join()")).split(",", -1));
   }
@@ -142,9 +150,9 @@ final class DesktopPageTest {
         page.waitForTimeout(100 + i * 97 % 900);
       }
       awaitFollowed(browser);
-      browser.screenshot("20-followed");
       // The last column of tiles shows the nonce: what is new of the desktop is drawn.
       browser.awaitNonce(session.nonce(), LIMIT);
+      browser.screenshot("20-followed");
       assertThat(phases(page)).containsOnly("desktop");
       guest.run("kill $(cat /run/mover)");
     }
@@ -377,6 +385,7 @@ final class DesktopPageTest {
                   page.evaluate(
                       "(innerWidth - innerWidth % 4) + 'x' + (innerHeight - innerHeight % 2)")));
       assertThat(page.locator("#notice").innerText()).contains("Alt-Tab");
+      awaitDrawn(page);
       browser.screenshot("24-full-screen");
       page.locator("#notice-away").click();
       page.mouse().move(300, 1);
@@ -469,7 +478,7 @@ final class DesktopPageTest {
           () -> canvasSize(page).equals(stageSize(page)) && canvasSize(page).startsWith("1280x"),
           () -> canvasSize(page));
       assertThat(page.evaluate(CANVAS + ".getBoundingClientRect().width")).isEqualTo(640);
-      page.waitForTimeout(1500);
+      awaitDrawn(page);
       page.screenshot(
           new Page.ScreenshotOptions().setPath(SCREENSHOTS.resolve("30-dense-sharp.png")));
       choose(page, "Sharp: each pixel of this screen");
@@ -478,7 +487,7 @@ final class DesktopPageTest {
           LIMIT,
           () -> canvasSize(page).equals("640x480"),
           () -> canvasSize(page));
-      page.waitForTimeout(1500);
+      awaitDrawn(page);
       page.screenshot(
           new Page.ScreenshotOptions().setPath(SCREENSHOTS.resolve("31-dense-larger.png")));
     }
