@@ -207,8 +207,7 @@ final class EventsRoute {
       if (allowed) {
         desk.power().press().accept(action);
       } else {
-        teller.write(
-            answer("refused", "text", "this session does not allow " + action.code()));
+        teller.write(answer("refused", "text", "this session does not allow " + action.code()));
       }
     }
   }
