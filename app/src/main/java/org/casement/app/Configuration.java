@@ -23,6 +23,7 @@ import java.util.Optional;
 import org.casement.isolation.Layers;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.supervisor.Share;
+import org.casement.supervisor.SupervisorSettings;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
 import org.tomlj.TomlTable;
@@ -213,6 +214,39 @@ record Configuration(
             isolation(root.section("isolation")));
     root.end();
     return configuration;
+  }
+
+  /// In the supervisor's terms.
+  ///
+  /// @param runtime the runtime directory, which exists
+  SupervisorSettings supervisorSettings(Path runtime) throws IOException {
+    Path home = session.home();
+    return new SupervisorSettings(
+        runtime.toRealPath(),
+        List.of(Files.exists(home) ? home.toRealPath() : home, runtime.toRealPath()),
+        goldenImage,
+        new SupervisorSettings.Machine(
+            machine.qemu(),
+            machine.qemuImg(),
+            machine.qemuFiles(),
+            machine.memoryMebibytes(),
+            machine.cpus(),
+            machine.overlayLimitGibibytes(),
+            machine.acceleration() == AccelerationChoice.TCG,
+            machine.user(),
+            machine.rdpSecurity().chosen(),
+            machine.testPort()),
+        new SupervisorSettings.Firmware(
+            firmware.uefiCode(),
+            firmware.uefiVariables(),
+            firmware.secureBootVariables(),
+            firmware.swtpm()),
+        new SupervisorSettings.Shares(shares.list(), shares.hidden(), shares.smbd()),
+        new SupervisorSettings.Helpers(isolation.bwrap(), isolation.landlock()),
+        listen.web(),
+        session.bootTimeout(),
+        session.drainTimeout(),
+        session.timezone());
   }
 
   private static Session session(SettingsSection section) throws ConfigurationException {

@@ -47,6 +47,28 @@ final class SealedStart {
       SessionProgram.Arguments session,
       Map<String, String> environment)
       throws IsolationException {
+    return start(configuration, listeners, List.of(), session.commandLine(), environment);
+  }
+
+  /// The same for another subcommand, with what it says, and what `unshare` says, in a file.
+  static SealedRun start(
+      Configuration configuration,
+      List<Listener> listeners,
+      List<String> subcommand,
+      Map<String, String> environment,
+      Path log)
+      throws IsolationException {
+    List<String> shell = List.of("/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log.toString());
+    return start(configuration, listeners, shell, subcommand, environment);
+  }
+
+  private static SealedRun start(
+      Configuration configuration,
+      List<Listener> listeners,
+      List<String> before,
+      List<String> subcommand,
+      Map<String, String> environment)
+      throws IsolationException {
     String launcher = Objects.requireNonNull(System.getProperty("casement.launcher"));
     SealPlan plan =
         SealPlan.leavingThisNetwork(
@@ -54,8 +76,9 @@ final class SealedStart {
             configuration.isolation().nftables(),
             configuration.isolation().nft(),
             Supervisor.guestPorts());
-    List<String> line = new ArrayList<>(List.of(launcher, "seal", plan.argument(), launcher));
-    line.addAll(session.commandLine());
+    List<String> line = new ArrayList<>(before);
+    line.addAll(List.of(launcher, "seal", plan.argument(), launcher));
+    line.addAll(subcommand);
     Map<String, String> variables = new TreeMap<>(environment);
     variables.keySet().retainAll(VARIABLES);
     // The same JVM all the way: the AOT cache is made for it.
@@ -70,7 +93,7 @@ final class SealedStart {
       Seal.enter(plan, arguments.subList(1, arguments.size()), System.getenv());
       return Main.OK;
     } catch (IsolationException | IllegalArgumentException e) {
-      System.err.println("casement: cannot seal the session: " + e.getMessage());
+      Main.complain("cannot seal the session: " + e.getMessage());
       return Main.UNAVAILABLE;
     }
   }

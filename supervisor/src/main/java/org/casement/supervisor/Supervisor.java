@@ -196,7 +196,7 @@ public final class Supervisor {
         settings.machine().onlyTcg()
             ? CompletableFuture.completedFuture(
                 new KvmProbe.Outcome.Fails("the configuration asks for it"))
-            : beside("kvm-probe", this::tryKvm);
+            : beside("kvm-probe", () -> KvmProbe.of(settings));
   }
 
   private static <T> CompletableFuture<T> beside(String name, Supplier<T> work) {
@@ -424,21 +424,6 @@ public final class Supervisor {
   }
 
   // ---- machine
-
-  private KvmProbe.Outcome tryKvm() {
-    try {
-      Path directory = PrivateFiles.directory(settings.runtime().resolve("kvm-probe"));
-      return new KvmProbe(
-              settings.helpers().bwrap(),
-              settings.machine().qemu(),
-              settings.machine().qemuFiles(),
-              directory,
-              settings.helpers().landlock())
-          .run();
-    } catch (IOException e) {
-      return new KvmProbe.Outcome.Fails("it could not be tried: " + e.getMessage());
-    }
-  }
 
   private Acceleration choose(KvmProbe.Outcome probed) {
     return switch (probed) {
