@@ -93,8 +93,7 @@ final class Doctor {
     RuntimeDirectory runtime = runtime(configuration.session().runtimeParent());
     try {
       List<Check> checks = new ArrayList<>();
-      NodeExamination node =
-          new NodeExamination(configuration.supervisorSettings(runtime.path()));
+      NodeExamination node = new NodeExamination(configuration.supervisorSettings(runtime.path()));
       checks.add(begin(Subject.SHARES, LIMIT, node::shares));
       checks.add(begin(Subject.ACCELERATION, LIMIT, node::acceleration));
       checks.add(begin(Subject.MEMORY, LIMIT, node::memory));
@@ -166,8 +165,9 @@ final class Doctor {
   }
 
   private static List<Finding> listeners(Configuration.Listen listen) {
-    String range = "%s, ports %d-%d".formatted(
-        listen.address().getHostAddress(), listen.firstPort(), listen.lastPort());
+    String range =
+        "%s, ports %d-%d"
+            .formatted(listen.address().getHostAddress(), listen.firstPort(), listen.lastPort());
     try {
       List<Listener> opened = SealedStart.listeners(listen);
       opened.forEach(Listener::close);

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/// The program. The subcommands that are only ever started by Casement itself (`seal`,
-/// `session`, `trial`) do not go through the command line library, which costs a sixth of a second; nor does
+/// The program. The subcommands that are only ever started by Casement itself (`seal`, `session`,
+/// `trial`) do not go through the command line library, which costs a sixth of a second; nor does
 /// `run` as scripts write it, because somebody waits for its desktop.
 @Command(
     name = "casement",

@@ -22,9 +22,9 @@ import org.casement.supervisor.Finding.Subject;
 import org.casement.supervisor.NodeExamination;
 import org.casement.supervisor.SealedExamination;
 
-/// `casement trial`: what [Doctor] starts in a seal, as a session is started, and both of their ends.
-/// What is found in there comes out as lines of JSON in the runtime directory, each as soon as it is
-/// known: one check that hangs does not take the others along.
+/// `casement trial`: what [Doctor] starts in a seal, as a session is started, and both of their
+/// ends. What is found in there comes out as lines of JSON in the runtime directory, each as soon
+/// as it is known: one check that hangs does not take the others along.
 final class SealedTrial {
   /// Two JVMs, smbd, and QEMU up to its control socket.
   private static final Duration LIMIT = Duration.ofSeconds(50);
@@ -44,8 +44,7 @@ final class SealedTrial {
     files.forEach(file -> command.add(file.toString()));
     OptionalInt status;
     try (SealedRun sealed =
-        SealedStart.start(
-            configuration, List.of(), command, environment, runtime.resolve(LOG))) {
+        SealedStart.start(configuration, List.of(), command, environment, runtime.resolve(LOG))) {
       status = sealed.waitFor(LIMIT);
     }
     List<Finding> found = new ArrayList<>();
@@ -110,9 +109,7 @@ final class SealedTrial {
       write(runtime, Finding.ok(Subject.SEAL, "fresh namespaces, the network has " + interfaces()));
       write(runtime, NodeExamination.nftables(layers, configuration.isolation().nftables()));
       new SealedExamination(
-              configuration.supervisorSettings(runtime),
-              InstantSource.system(),
-              new SecureRandom())
+              configuration.supervisorSettings(runtime), InstantSource.system(), new SecureRandom())
           .run(finding -> write(runtime, finding));
       return Main.OK;
     } catch (ConfigurationException | IOException | UncheckedIOException e) {

@@ -161,7 +161,12 @@ final class SessionProgram {
       story.follow(announcer);
       Supervisor supervisor =
           new Supervisor(
-              configuration.supervisorSettings(arguments.runtime()), story, loops, log, random, clock);
+              configuration.supervisorSettings(arguments.runtime()),
+              story,
+              loops,
+              log,
+              random,
+              clock);
       supervisor.look();
       return live(configuration, story, supervisor, loops, log, announcer);
     }

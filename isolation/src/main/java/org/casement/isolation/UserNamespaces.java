@@ -39,8 +39,8 @@ public final class UserNamespaces {
             + forbidding
             + " stands against it"
             + (forbidding.contains("apparmor")
-                ? "; an AppArmor profile with \"userns,\" for /usr/bin/unshare and for bwrap lifts it"
-                    + " for these two"
+                ? "; an AppArmor profile with \"userns,\" for /usr/bin/unshare and for bwrap lifts"
+                    + " it for these two"
                 : ""));
   }
 

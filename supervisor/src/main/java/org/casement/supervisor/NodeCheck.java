@@ -16,8 +16,8 @@ import org.casement.supervisor.Finding.Subject;
 import org.jspecify.annotations.Nullable;
 
 /// Looks for everything that one session needs on this node, and tries it where looking is not
-/// enough. All faults are found at once: whoever mends a node wants one list. `casement doctor` asks
-/// the same questions one by one, and then more ([NodeExamination]).
+/// enough. All faults are found at once: whoever mends a node wants one list. `casement doctor`
+/// asks the same questions one by one, and then more ([NodeExamination]).
 final class NodeCheck {
   /// Less than this is not worth a start: a desktop's first minutes write more.
   static final long ROOM_LEAST_BYTES = 256L << 20;
@@ -36,8 +36,7 @@ final class NodeCheck {
     check.findings.addAll(qemu(settings));
     check.findings.addAll(smbd(settings));
     if (bwrap(settings).isEmpty()) {
-      var trial =
-          ConfinedProcess.tryOut(settings.helpers().bwrap(), settings.helpers().landlock());
+      var trial = ConfinedProcess.tryOut(settings.helpers().bwrap(), settings.helpers().landlock());
       check.findings.addAll(confinement(trial));
     } else {
       check.findings.addAll(bwrap(settings));
@@ -88,8 +87,7 @@ final class NodeCheck {
   }
 
   static List<Finding> bwrap(SupervisorSettings settings) {
-    return program(
-        Subject.CONFINEMENT, settings.helpers().bwrap(), "isolation.bwrap", "bubblewrap")
+    return program(Subject.CONFINEMENT, settings.helpers().bwrap(), "isolation.bwrap", "bubblewrap")
         .stream()
         .toList();
   }
@@ -172,8 +170,7 @@ final class NodeCheck {
 
   /// Makes a share's directory where it is missing in a directory of the user's own: the default
   /// share is one that nobody has made yet.
-  private static Optional<Finding> fault(
-      SupervisorSettings settings, Share share, boolean make) {
+  private static Optional<Finding> fault(SupervisorSettings settings, Share share, boolean make) {
     String what = "share " + share.name() + " (" + share.path() + ") ";
     try {
       Path path = share.path();
@@ -191,7 +188,8 @@ final class NodeCheck {
       }
       Path real = path.toRealPath();
       for (Path closed : settings.closed()) {
-        if (real.startsWith(closed) || (closed.startsWith(real) && !isHidden(settings, real, closed))) {
+        if (real.startsWith(closed)
+            || (closed.startsWith(real) && !isHidden(settings, real, closed))) {
           return fault(
               what + "and " + closed + ", where sessions keep their secrets, lie in each other",
               "list another directory");
@@ -204,8 +202,7 @@ final class NodeCheck {
         Path outer = other.path().toRealPath();
         if (real.startsWith(outer) && isHidden(settings, outer, real)) {
           return fault(
-              what + "lies below a hidden name in share " + other.name(),
-              "list another directory");
+              what + "lies below a hidden name in share " + other.name(), "list another directory");
         }
       }
       return Optional.empty();
@@ -224,8 +221,7 @@ final class NodeCheck {
   }
 
   /// Whether a name that no share shows stands between `share` and `closed`.
-  private static boolean isHidden(
-      SupervisorSettings settings, Path share, Path closed) {
+  private static boolean isHidden(SupervisorSettings settings, Path share, Path closed) {
     for (Path step : share.relativize(closed)) {
       if (settings.shares().hides(step.toString())) {
         return true;
@@ -244,8 +240,7 @@ final class NodeCheck {
           Finding.error(
               Subject.DISK_SPACE,
               "%s has %d MiB left, a session needs %d"
-                  .formatted(
-                      settings.runtime().getParent(), room >> 20, ROOM_LEAST_BYTES >> 20),
+                  .formatted(settings.runtime().getParent(), room >> 20, ROOM_LEAST_BYTES >> 20),
               "free some, or choose another [session] runtime_parent"));
     } catch (IOException e) {
       return List.of(

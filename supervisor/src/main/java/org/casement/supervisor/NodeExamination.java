@@ -190,18 +190,13 @@ public final class NodeExamination {
 
   public List<Finding> samba() {
     return program(
-        NodeCheck.smbd(settings),
-        Subject.SAMBA,
-        settings.shares().smbd(),
-        SAMBA_OLDEST,
-        "samba");
+        NodeCheck.smbd(settings), Subject.SAMBA, settings.shares().smbd(), SAMBA_OLDEST, "samba");
   }
 
   /// An error only where the golden image's profile has a TPM.
   public List<Finding> swtpm() {
     List<Finding> found =
-        program(
-            NodeCheck.swtpm(settings), Subject.SWTPM, settings.firmware().swtpm(), 0, "swtpm");
+        program(NodeCheck.swtpm(settings), Subject.SWTPM, settings.firmware().swtpm(), 0, "swtpm");
     if (image().map(image -> image.profile().tpm()).orElse(false)) {
       return found;
     }

@@ -13,17 +13,16 @@ import org.casement.session.Secret;
 import org.casement.session.SessionException;
 import org.casement.supervisor.Finding.Subject;
 
-/// What `casement doctor` can try only where a session would do it, in the seal: the file share, and
-/// the golden image's machine with its firmware, devices and TPM. Both are started by what starts
-/// them in a session, asked for an answer, and stopped.
+/// What `casement doctor` can try only where a session would do it, in the seal: the file share,
+/// and the golden image's machine with its firmware, devices and TPM. Both are started by what
+/// starts them in a session, asked for an answer, and stopped.
 public final class SealedExamination {
   private final SupervisorSettings settings;
   private final InstantSource clock;
   private final SecureRandom random;
 
   /// @param settings with a runtime directory for this examination alone
-  public SealedExamination(
-      SupervisorSettings settings, InstantSource clock, SecureRandom random) {
+  public SealedExamination(SupervisorSettings settings, InstantSource clock, SecureRandom random) {
     this.settings = settings;
     this.clock = clock;
     this.random = random;
@@ -62,8 +61,7 @@ public final class SealedExamination {
         settings.shares().list().stream().filter(share -> Files.isDirectory(share.path())).toList();
     if (there.isEmpty()) {
       there =
-          List.of(
-              new Share("trial", PrivateFiles.directory(settings.runtime().resolve("shared"))));
+          List.of(new Share("trial", PrivateFiles.directory(settings.runtime().resolve("shared"))));
     }
     ShareServer server =
         new ShareServer(
@@ -117,8 +115,7 @@ public final class SealedExamination {
   /// In software: whether KVM works is another question, and this guest runs for a moment only.
   private Finding tryMachine(GoldenImage image)
       throws SessionException, IOException, InterruptedException {
-    Machine machine =
-        new Machine(settings.runtime().resolve("machine"), settings, image, clock);
+    Machine machine = new Machine(settings.runtime().resolve("machine"), settings, image, clock);
     try {
       machine.prepare();
       if (image.profile().tpm()) {

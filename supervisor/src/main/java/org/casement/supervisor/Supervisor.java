@@ -542,8 +542,8 @@ public final class Supervisor {
             tpmLost = true;
             log.warn("helper-ended", "name", "swtpm", "status", status);
             story.warn(
-                "the machine's TPM has stopped: the system goes on, but a restart of it will end the"
-                    + " session; save your work and start another session");
+                "the machine's TPM has stopped: the system goes on, but a restart of it will end"
+                    + " the session; save your work and start another session");
           }
         });
   }
