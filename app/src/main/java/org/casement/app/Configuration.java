@@ -1,17 +1,9 @@
 package org.casement.app;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.InetAddress;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -24,9 +16,6 @@ import org.casement.isolation.Layers;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.supervisor.Share;
 import org.casement.supervisor.SupervisorSettings;
-import org.tomlj.Toml;
-import org.tomlj.TomlParseResult;
-import org.tomlj.TomlTable;
 
 /// Everything the configuration says, read once, in two layers: the site's file, and over it, key
 /// by key, the user's own. The annotated example `casement.toml` beside this class lists every key
@@ -39,14 +28,6 @@ record Configuration(
     Shares shares,
     Listen listen,
     Isolation isolation) {
-
-  /// Largest file read; the annotated example has 3 KiB.
-  private static final int FILE_LIMIT_BYTES = 256 * 1024;
-
-  private static final Path SITE = Path.of("/etc/casement/casement.toml");
-
-  /// Brackets that open: TOML's parser goes down one level, and its stack, with each.
-  private static final int BRACKETS_LIMIT = 400;
 
   private static final String STANDARD_SHARE =
       "[[share]]\nname = \"home\"\npath = \"${HOME}/casement\"\n";
@@ -102,38 +83,9 @@ record Configuration(
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
-  /// The files to read, the one that counts most first: `named` or else the user's own, then the
-  /// site's.
-  ///
-  /// @param environment `HOME` and `XDG_CONFIG_HOME` are used
-  static List<Path> files(Optional<Path> named, Map<String, String> environment)
-      throws ConfigurationException {
-    String xdg = environment.getOrDefault("XDG_CONFIG_HOME", "");
-    Path directory =
-        xdg.startsWith("/")
-            ? Path.of(xdg)
-            : Path.of(environment.getOrDefault("HOME", "/"), ".config");
-    Path own = named.orElse(directory.resolve("casement/casement.toml")).toAbsolutePath();
-    List<Path> files = new ArrayList<>();
-    if (named.isPresent() || !Files.notExists(own)) {
-      files.add(own);
-    }
-    if (!Files.notExists(SITE)) { // one that may not be looked at is not passed over
-      files.add(SITE);
-    }
-    if (files.isEmpty()) {
-      throw ConfigurationException.in(
-          SITE,
-          "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it"
-              + " or to "
-              + own);
-    }
-    return files;
-  }
-
   static Configuration find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
-    return read(files(named, environment), environment);
+    return read(ConfigurationFiles.find(named, environment), environment);
   }
 
   /// @param files the one that counts most first
@@ -160,46 +112,9 @@ record Configuration(
       throws ConfigurationException {
     List<SettingsSection.Layer> layers = new ArrayList<>();
     for (Path file : files) {
-      layers.add(new SettingsSection.Layer(Optional.of(file), parse(file, text(file))));
+      layers.add(new SettingsSection.Layer(Optional.of(file), ConfigurationFiles.parse(file)));
     }
     return of(new SettingsSection("", layers, reading));
-  }
-
-  private static String text(Path file) throws ConfigurationException {
-    try {
-      // Not from a pipe: the sealed part reads the file again.
-      if (!Files.readAttributes(file, BasicFileAttributes.class).isRegularFile()) {
-        throw ConfigurationException.in(file, "is not a file");
-      }
-      try (InputStream in = Files.newInputStream(file)) {
-        byte[] bytes = in.readNBytes(FILE_LIMIT_BYTES + 1);
-        if (bytes.length > FILE_LIMIT_BYTES) {
-          throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
-        }
-        return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      }
-    } catch (NoSuchFileException e) {
-      throw ConfigurationException.in(file, "is not there");
-    } catch (AccessDeniedException e) {
-      throw ConfigurationException.in(file, "is not readable for you");
-    } catch (CharacterCodingException e) {
-      throw ConfigurationException.in(file, "is not text in UTF-8");
-    } catch (IOException e) {
-      throw ConfigurationException.in(file, "cannot be read: " + e.getMessage());
-    }
-  }
-
-  static TomlTable parse(Path file, String text) throws ConfigurationException {
-    if (text.chars().filter(c -> c == '[' || c == '{').count() > BRACKETS_LIMIT) {
-      throw ConfigurationException.in(
-          file, "has more than " + BRACKETS_LIMIT + " opening brackets");
-    }
-    TomlParseResult toml = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
-    if (toml.hasErrors()) {
-      var error = toml.errors().getFirst();
-      throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));
-    }
-    return toml;
   }
 
   private static Configuration of(SettingsSection root) throws ConfigurationException {

@@ -20,8 +20,10 @@ import org.casement.isolation.RuntimeDirectory;
 import org.casement.isolation.SealedRun;
 import org.casement.supervisor.Finding;
 import org.casement.supervisor.Finding.Subject;
+import org.casement.supervisor.ImageExamination;
 import org.casement.supervisor.NodeExamination;
 import org.casement.supervisor.Supervisor;
+import org.casement.supervisor.SupervisorSettings;
 
 /// Examines the node for the user who asks: all checks at once, each with a time limit, none
 /// dependent on another. What needs the seal is tried in one, by [SealedTrial].
@@ -65,7 +67,7 @@ final class Doctor {
     SettingsReading reading;
     Configuration configuration;
     try {
-      files = Configuration.files(named, environment);
+      files = ConfigurationFiles.find(named, environment);
       reading = Configuration.reading(files, environment);
       configuration = Configuration.read(reading, files);
     } catch (ConfigurationException e) {
@@ -93,7 +95,9 @@ final class Doctor {
     RuntimeDirectory runtime = runtime(configuration.session().runtimeParent());
     try {
       List<Check> checks = new ArrayList<>();
-      NodeExamination node = new NodeExamination(configuration.supervisorSettings(runtime.path()));
+      SupervisorSettings settings = configuration.supervisorSettings(runtime.path());
+      NodeExamination node = new NodeExamination(settings);
+      ImageExamination image = new ImageExamination(settings);
       checks.add(begin(Subject.SHARES, LIMIT, node::shares));
       checks.add(begin(Subject.ACCELERATION, LIMIT, node::acceleration));
       checks.add(begin(Subject.MEMORY, LIMIT, node::memory));
@@ -104,8 +108,8 @@ final class Doctor {
       checks.add(begin(Subject.QEMU, LIMIT, node::qemu));
       checks.add(begin(Subject.SAMBA, LIMIT, node::samba));
       checks.add(begin(Subject.SWTPM, LIMIT, node::swtpm));
-      checks.add(begin(Subject.IMAGE, LIMIT, node::goldenImage));
-      checks.add(begin(Subject.DIGEST, DIGEST_LIMIT, node::digest));
+      checks.add(begin(Subject.IMAGE, LIMIT, image::read));
+      checks.add(begin(Subject.DIGEST, DIGEST_LIMIT, image::digest));
       long began = System.nanoTime();
       for (Check check : checks) {
         findings.addAll(result(check, began));

@@ -93,7 +93,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     SealedRun.prepare();
     refuseRoot();
-    List<Path> files = Configuration.files(Optional.ofNullable(config), System.getenv());
+    List<Path> files = ConfigurationFiles.find(Optional.ofNullable(config), System.getenv());
     Configuration configuration = Configuration.read(files, System.getenv());
     Duration walltime = time == null ? configuration.session().walltime() : time;
     String node = SealedStart.node();

@@ -3,7 +3,6 @@ package org.casement.systemtests;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -13,9 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.casement.testkit.Command;
 import org.casement.testkit.Leaks;
@@ -28,9 +25,7 @@ import org.junit.jupiter.api.Test;
 /// `casement doctor` on a sound node, and on one with one thing broken at a time: it names that and
 /// what to do, nothing else; and a session is refused wherever the doctor says so.
 final class DoctorTest {
-  private static final Duration LIMIT = Duration.ofMinutes(3);
   private static final Duration CLEAN_LIMIT = Duration.ofSeconds(20);
-  private static final int ERRORS = 1;
   private static final int USAGE = 64;
 
   /// What a wrapper needs to see in the confinement, beside what QEMU does.
@@ -66,90 +61,16 @@ final class DoctorTest {
     Command.run(command).orFail();
   }
 
-  // ---- asking
-
-  /// What the doctor said: its exit status and its document, held against the contract.
-  private record Answer(int status, List<Map<String, String>> findings) {
-    Set<String> with(String level) {
-      Set<String> subjects = new TreeSet<>();
-      findings.stream()
-          .filter(finding -> level.equals(finding.get("level")))
-          .forEach(finding -> subjects.add(finding.get("subject")));
-      return subjects;
-    }
-
-    /// Exactly these are errors; the first says all of `words`, and what to do.
-    void hasErrors(Set<String> subjects, String subject, String... words) {
-      assertThat(status).as(toString()).isEqualTo(ERRORS);
-      assertThat(with("error")).as(toString()).isEqualTo(new TreeSet<>(subjects));
-      says("error", subject, words);
-    }
-
-    void says(String level, String subject, String... words) {
-      Map<String, String> finding =
-          findings.stream()
-              .filter(
-                  each -> subject.equals(each.get("subject")) && level.equals(each.get("level")))
-              .findFirst()
-              .orElseThrow(() -> new AssertionError("no " + level + " " + subject + ": " + this));
-      assertThat(finding.get("found") + "; " + finding.get("remedy")).contains(words);
-      assertThat(level.equals("ok") || !"".equals(finding.get("remedy"))).isTrue();
-    }
-  }
-
   private static List<String> command(Settings settings, String... arguments) {
-    Path configuration = user.write(".config/casement/casement.toml", settings.toml());
-    List<String> command = new ArrayList<>(List.of(Program.launcher().toString(), "doctor"));
-    command.addAll(List.of("--config", configuration.toString()));
-    command.addAll(List.of(arguments));
-    return command;
+    return DoctorAnswer.command(user, settings, arguments);
   }
 
   private static Command.Outcome ask(List<String> command) {
-    ProcessBuilder builder = user.process(command);
-    builder.environment().put("JAVA_HOME", Program.javaHome().toString());
-    return Command.run(builder, "", LIMIT);
+    return DoctorAnswer.ask(user, command);
   }
 
-  private static Answer examine(Settings settings) {
-    return answer(ask(command(settings, "--json")));
-  }
-
-  private static Answer answer(Command.Outcome outcome) {
-    try {
-      assertThat(outcome.err()).isEmpty();
-      Map<String, Object> contract =
-          JSON.std.mapFrom(Files.readString(Path.of("../contracts/doctor.json")));
-      Map<String, Object> document = JSON.std.mapFrom(outcome.out());
-      assertThat(new ArrayList<>(document.keySet())).isEqualTo(contract.get("document"));
-      assertThat(document).containsEntry("format", contract.get("format"));
-      List<Object> levels = list(contract.get("levels"));
-      List<Object> subjects = list(contract.get("subjects"));
-      List<Map<String, String>> findings = new ArrayList<>();
-      int worst = 0;
-      int last = 0;
-      for (Object each : list(document.get("findings"))) {
-        Map<String, String> finding = new java.util.LinkedHashMap<>();
-        ((Map<?, ?>) each).forEach((key, value) -> finding.put((String) key, (String) value));
-        assertThat(new ArrayList<>(finding.keySet())).isEqualTo(contract.get("finding"));
-        assertThat(levels).contains(finding.get("level"));
-        assertThat(subjects).contains(finding.get("subject"));
-        int place = subjects.indexOf(finding.get("subject"));
-        assertThat(place).isGreaterThanOrEqualTo(last);
-        last = place;
-        worst = Math.max(worst, levels.indexOf(finding.get("level")));
-        findings.add(finding);
-      }
-      assertThat(document).containsEntry("level", levels.get(worst));
-      assertThat(outcome.status()).isEqualTo(worst == 2 ? ERRORS : 0);
-      return new Answer(outcome.status(), findings);
-    } catch (IOException e) {
-      throw new UncheckedIOException(outcome.toString(), e);
-    }
-  }
-
-  private static List<Object> list(Object json) {
-    return new ArrayList<>((List<?>) json);
+  private static DoctorAnswer examine(Settings settings) {
+    return DoctorAnswer.parse(ask(command(settings, "--json")));
   }
 
   private static Settings settings() {
@@ -167,7 +88,7 @@ final class DoctorTest {
 
   @Test
   void aSoundNodeHasNoErrors() {
-    Answer sound = examine(settings());
+    DoctorAnswer sound = examine(settings());
     assertThat(sound.status()).as(sound.toString()).isZero();
     assertThat(sound.with("error")).isEmpty();
     for (String subject :
@@ -224,7 +145,7 @@ final class DoctorTest {
   @Test
   void qemuThatHangsIsCutOff() {
     Path wrapper = script("qemu", "/usr/bin/sleep 1000\n");
-    Answer answer = examine(settings().with("machine", "qemu", wrapper));
+    DoctorAnswer answer = examine(settings().with("machine", "qemu", wrapper));
     answer.hasErrors(Set.of("qemu", "machine"), "qemu", wrapper.toString(), "no answer in time");
     answer.says("ok", "file-share");
   }
@@ -232,7 +153,7 @@ final class DoctorTest {
   @Test
   void bwrapThatHangsIsCutOff() {
     Path wrapper = script("bwrap", "/usr/bin/sleep 1000\n");
-    Answer answer = examine(settings().with("isolation", "bwrap", wrapper));
+    DoctorAnswer answer = examine(settings().with("isolation", "bwrap", wrapper));
     answer.hasErrors(Set.of("confinement", "machine", "file-share"), "confinement", "in time");
     answer.says("ok", "seal");
   }
@@ -247,7 +168,7 @@ final class DoctorTest {
   @Test
   void bwrapThatIsNotThere() {
     Settings broken = settings().with("isolation", "bwrap", "/nonexistent/bwrap");
-    Answer answer = examine(broken);
+    DoctorAnswer answer = examine(broken);
     answer.hasErrors(
         Set.of("confinement", "machine", "file-share"),
         "confinement",
@@ -284,7 +205,7 @@ final class DoctorTest {
                     + " && exec /usr/bin/setpriv --ambient-caps=-all --inh-caps=-all \"$@\"",
                 "sh"));
     command.addAll(command(settings(), "--json"));
-    Answer answer = answer(ask(command));
+    DoctorAnswer answer = DoctorAnswer.parse(ask(command));
     answer.hasErrors(
         Set.of("user-namespaces", "seal", "confinement"),
         "user-namespaces",
@@ -297,7 +218,7 @@ final class DoctorTest {
   @Test
   void nftablesThatIsRequiredAndNotThere() {
     Settings without = settings().with("isolation", "nft", "/nonexistent/nft");
-    Answer answer = examine(without);
+    DoctorAnswer answer = examine(without);
     assertThat(answer.with("error")).as(answer.toString()).isEmpty();
     answer.says("warning", "nftables", "isolation.nft");
     Settings required = without.with("isolation", "nftables", "required");
@@ -309,7 +230,7 @@ final class DoctorTest {
   void firmwareThatTheProfileNeeds() {
     try (ProfiledImage image = ProfiledImage.of("windows-11")) {
       Settings sound = settings().with("golden", "image", image.directory());
-      Answer answer = examine(sound);
+      DoctorAnswer answer = examine(sound);
       assertThat(answer.with("error")).as(answer.toString()).isEmpty();
       answer.says("ok", "firmware", "OVMF");
       Settings broken = sound.with("firmware", "uefi_code", "/nonexistent/code.fd");
@@ -320,7 +241,7 @@ final class DoctorTest {
           .hasErrors(Set.of("swtpm", "machine"), "swtpm", "/nonexistent/swtpm");
     }
     // The demo's machine has no TPM.
-    Answer demo = examine(settings().with("firmware", "swtpm", "/nonexistent/swtpm"));
+    DoctorAnswer demo = examine(settings().with("firmware", "swtpm", "/nonexistent/swtpm"));
     assertThat(demo.with("error")).as(demo.toString()).isEmpty();
     demo.says("warning", "swtpm", "/nonexistent/swtpm");
   }
@@ -330,7 +251,7 @@ final class DoctorTest {
     Path image = image();
     run("sed", "-i", "s/{//", image.resolve("manifest.json").toString());
     Settings broken = settings().with("golden", "image", image);
-    Answer answer = examine(broken);
+    DoctorAnswer answer = examine(broken);
     answer.hasErrors(Set.of("image"), "image", "manifest.json", "publish the image again");
     answer.says("warning", "machine", "not tried");
     assertRefused(broken);
@@ -352,7 +273,7 @@ final class DoctorTest {
   void anImageThatItsUserCanSpoil() {
     Path image = image();
     run("chown", user.name(), image.toString());
-    Answer answer = examine(settings().with("golden", "image", image));
+    DoctorAnswer answer = examine(settings().with("golden", "image", image));
     run("chown", "root", image.toString());
     assertThat(answer.with("error")).as(answer.toString()).isEmpty();
     answer.says("warning", "image", "writable for you", "chmod a-w " + image);
@@ -407,7 +328,7 @@ final class DoctorTest {
   @Test
   void aKeyThatIsUnknownIsTheOnlyErrorAndOneThatIsWrongEndsTheExamination() {
     Settings unknown = settings().with("machine", "memory_mb", 512).with("listen", "port", "1");
-    Answer answer = examine(unknown);
+    DoctorAnswer answer = examine(unknown);
     answer.hasErrors(Set.of("configuration"), "configuration", "casement.toml:", "memory_mib");
     assertThat(answer.findings())
         .filteredOn(
@@ -416,7 +337,7 @@ final class DoctorTest {
         .hasSize(1);
     answer.says("ok", "machine");
     assertRefused(unknown);
-    Answer wrong = examine(settings().with("machine", "cpus", -1));
+    DoctorAnswer wrong = examine(settings().with("machine", "cpus", -1));
     wrong.hasErrors(Set.of("configuration"), "configuration", "machine.cpus");
     assertThat(wrong.findings()).hasSize(1);
   }
@@ -425,7 +346,8 @@ final class DoctorTest {
   void rootIsToldToAskAsAUser() throws IOException {
     ProcessBuilder builder = new ProcessBuilder(Program.launcher().toString(), "doctor", "--json");
     builder.environment().put("JAVA_HOME", Program.javaHome().toString());
-    answer(Command.run(builder, "", LIMIT)).hasErrors(Set.of("user"), "user", "root", "runuser");
+    DoctorAnswer.parse(Command.run(builder, "", DoctorAnswer.LIMIT))
+        .hasErrors(Set.of("user"), "user", "root", "runuser");
   }
 
   // ---- things that are broken
