@@ -2,9 +2,12 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { addConsole } from './console.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
+import { menu } from './menu.js';
 import { nothingYet, tell } from './story.js';
+import { keepThumbnail } from './thumbnail.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
@@ -20,7 +23,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey}
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -49,9 +52,17 @@ const view = new View({
   },
 });
 
+addConsole({
+  controls: () => page.controls,
+  power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
+  pressButton: (action) => events?.send(JSON.stringify({ type: 'power', action })),
+  focus: () => view.focusDesktop(),
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -209,9 +220,19 @@ async function keepDesktop() {
   }
 }
 
+/** While the machine boots, whoever waits for its desktop sees what it does. */
+function watchBoot() {
+  document.addEventListener('visibilitychange', () => change({}));
+  keepThumbnail(view.thumbnail, {
+    open: () => open('thumbnail'), until, pause, over,
+    wanted: () => page.story.state === 'booting' && page.story.desktop !== null && page.lostAt === null && !document.hidden,
+  });
+}
+
 addEventListener('hashchange', () => location.reload()); // another link, pasted into this tab
 setInterval(() => view.tick(page, phase()), TICK_MS);
 change({});
 await letIn();
 followEvents();
 keepDesktop();
+watchBoot();

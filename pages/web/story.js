@@ -12,6 +12,7 @@ export const nothingYet = Object.freeze({
   desktop: null, // the route of the RDP desktop, or null
   screen: null, // the route of the machine's screen, or null
   promise: null,
+  power: [], // the machine's buttons that this page may press
   state: null,
   reason: null, // {code, text}
   deadline: null,
@@ -35,6 +36,7 @@ export function tell(story, event, localNow) {
         desktop: event.desktop ?? null,
         screen: event.screen ?? null,
         promise: event.promise ?? null,
+        power: event.power ?? [],
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter
       };
@@ -49,6 +51,7 @@ export function tell(story, event, localNow) {
       };
     case 'step':
       return { ...story, steps: story.steps.map((step, i) => (step.code === event.step ? stepped(step, event, story.steps[i - 1]) : step)) };
+    case 'refused': // what this page asked for
     case 'warning':
       return { ...story, warnings: [...story.warnings, clip(event.text)].slice(-WARNINGS_LIMIT) };
     case 'walltime':

@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 export class View {
   stage = byId('stage');
+  thumbnail = byId('thumbnail');
   #wishes;
   #steps = new Map(); // code → {item, time}
   #said = new Map(); // code → status announced last
@@ -31,6 +32,7 @@ export class View {
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
+    this.thumbnail.alt = strings.thumbnail;
     const on = (id, act) => byId(id).addEventListener('click', act);
     menu.attach(byId('menu'), byId('menu-list'));
     on('end', () => byId('end-dialog').showModal());
@@ -78,7 +80,7 @@ export class View {
     byId('ctrl-alt-del').hidden = !page.controls.ctrlAltDel;
     byId('ctrl-alt-del').onclick = () => {
       page.controls.ctrlAltDel?.();
-      this.stage.querySelector('canvas')?.focus({ preventScroll: true });
+      this.focusDesktop();
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
@@ -87,6 +89,10 @@ export class View {
     byId('warnings').replaceChildren(...warnings);
     byId('worth').hidden = warnings.length === 0 || page.fate !== null;
     this.tick(page, phase);
+  }
+
+  focusDesktop() {
+    this.stage.querySelector('canvas')?.focus({ preventScroll: true });
   }
 
   /** Moves the clocks. */

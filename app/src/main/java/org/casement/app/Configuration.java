@@ -9,11 +9,14 @@ import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.isolation.Layers;
 import org.casement.protocol.rdp.RdpSecurity;
+import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
 import org.casement.supervisor.SupervisorSettings;
 
@@ -27,6 +30,7 @@ record Configuration(
     Firmware firmware,
     Shares shares,
     Listen listen,
+    Console console,
     Isolation isolation) {
 
   private static final String STANDARD_SHARE =
@@ -81,6 +85,8 @@ record Configuration(
 
   record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
 
+  record Console(Set<PowerAction> power) {}
+
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
   static Configuration find(Optional<Path> named, Map<String, String> environment)
@@ -126,6 +132,7 @@ record Configuration(
             firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
+            console(root.section("console")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
@@ -279,6 +286,20 @@ record Configuration(
         new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
     section.end();
     return listen;
+  }
+
+  private static Console console(SettingsSection section) throws ConfigurationException {
+    Set<PowerAction> power = EnumSet.noneOf(PowerAction.class);
+    for (String code : section.strings("power", List.of("shutdown", "reset"))) {
+      power.add(
+          PowerAction.of(code)
+              .orElseThrow(
+                  () ->
+                      section.wrong(
+                          "power", "lists any of \"shutdown\", \"reset\" and \"poweroff\"")));
+    }
+    section.end();
+    return new Console(power);
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {

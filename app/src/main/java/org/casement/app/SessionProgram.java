@@ -189,6 +189,8 @@ final class SessionProgram {
             Prelude.result(prelude.pages()),
             STRENGTH,
             () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
+            new Desk.Power(configuration.console().power(), supervisor::press),
+            supervisor::watchScreen,
             random,
             log);
     Deque<InheritedListener> unused = new ArrayDeque<>(listeners);

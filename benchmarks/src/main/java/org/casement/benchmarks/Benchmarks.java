@@ -1,39 +1,85 @@
 package org.casement.benchmarks;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Locale;
 import org.casement.testkit.TestUser;
 
-/// The figures of docs/figures.md, each beside its peer, as Markdown tables. `benchmarks/run`
+/// The figures of docs/promises.md, each beside its peer, as Markdown tables. `benchmarks/run`
 /// starts it.
 public final class Benchmarks {
   private static final int DESKTOP_RUNS = 5;
   private static final int START_RUNS = 10;
+  private static final int CONSOLE_RUNS = 3;
 
   private Benchmarks() {}
 
-  /// Takes one argument: how often each desktop is waited for; 0 leaves the desktops out.
-  public static void main(String[] arguments) throws IOException {
-    int runs = arguments.length > 0 ? Integer.parseInt(arguments[0]) : DESKTOP_RUNS;
-    try (TestUser user = TestUser.create()) {
-      StartBenchmark.Figures start = StartBenchmark.run(user, START_RUNS);
-      System.out.println("| figure | Casement | peer | ratio | goal |");
-      System.out.println("|---|---|---|---|---|");
-      if (runs > 0) {
-        DesktopBenchmark.Figures desktop = DesktopBenchmark.run(user, runs);
-        row(
-            "command to first desktop pixel in a browser (" + desktop.acceleration() + ")",
-            desktop.session(),
-            desktop.peer() + ", the same guest under plain QEMU, same browser client",
-            String.format(
-                Locale.ROOT, "%.2f", desktop.session().median() / desktop.peer().median()),
-            "≤ 1.2");
-      }
-      row("command to link", start.commandToLink(), "", "", "");
-      row("supervisor's start to listening", start.supervisorToLink(), "", "", "≤ 400 ms");
-      row("supervisor's resident memory, ready and idle", start.resident(), "", "", "≤ 110 MB");
-      row("of which not shared with others (PSS)", start.proportional(), "", "", "");
+  /// Takes the names of what to measure, and how often each desktop is waited for; all of them and
+  /// [#DESKTOP_RUNS] where nothing is said.
+  public static void main(String[] arguments) throws IOException, InterruptedException {
+    List<String> words = List.of(arguments);
+    int runs =
+        words.stream()
+            .filter(word -> word.matches("\\d+"))
+            .mapToInt(Integer::parseInt)
+            .findFirst()
+            .orElse(DESKTOP_RUNS);
+    List<String> names = words.stream().filter(word -> !word.matches("\\d+")).toList();
+    System.out.println("| figure | Casement | peer | ratio | goal |");
+    System.out.println("|---|---|---|---|---|");
+    if (wanted(names, "console")) {
+      console();
     }
+    try (TestUser user = TestUser.create()) {
+      if (wanted(names, "desktop")) {
+        desktop(user, runs);
+      }
+      if (wanted(names, "start")) {
+        start(user);
+      }
+    }
+  }
+
+  private static boolean wanted(List<String> names, String name) {
+    return names.isEmpty() || names.contains(name);
+  }
+
+  private static void console() throws IOException, InterruptedException {
+    List<ConsoleBenchmark.Figures> both = ConsoleBenchmark.run(CONSOLE_RUNS);
+    ConsoleBenchmark.Figures ours = both.getFirst();
+    ConsoleBenchmark.Figures theirs = both.getLast();
+    String peer = ", websockify";
+    beside("console relay, as fast as it goes", ours.bulk(), theirs.bulk(), peer, "≥ 5");
+    beside("processor for that", ours.bulkCost(), theirs.bulkCost(), peer, "< 1");
+    beside("processor for 1 KiB, 2000 a second", ours.paceCost(), theirs.paceCost(), peer, "< 1");
+  }
+
+  private static void desktop(TestUser user, int runs) throws IOException {
+    DesktopBenchmark.Figures desktop = DesktopBenchmark.run(user, runs);
+    beside(
+        "command to first desktop pixel in a browser (" + desktop.acceleration() + ")",
+        desktop.session(),
+        desktop.peer(),
+        ", the same guest under plain QEMU, same browser client",
+        "≤ 1.2");
+  }
+
+  private static void start(TestUser user) {
+    StartBenchmark.Figures start = StartBenchmark.run(user, START_RUNS);
+    alone("command to link", start.commandToLink(), "");
+    alone("supervisor's start to listening", start.supervisorToLink(), "≤ 400 ms");
+    alone("supervisor's resident memory, ready and idle", start.resident(), "≤ 110 MB");
+    alone("of which not shared with others (PSS)", start.proportional(), "");
+  }
+
+  private static void beside(
+      String figure, Samples casement, Samples peer, String which, String goal) {
+    String ratio = String.format(Locale.ROOT, "%.2f", casement.median() / peer.median());
+    row(figure, casement, peer + which, ratio, goal);
+  }
+
+  private static void alone(String figure, Samples casement, String goal) {
+    row(figure, casement, "", "", goal);
   }
 
   private static void row(String figure, Samples casement, String peer, String ratio, String goal) {

@@ -18,6 +18,7 @@ import java.time.ZoneId;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
 import org.casement.protocol.guestapi.SessionDocument;
@@ -96,6 +97,8 @@ final class PeerDesktop implements AutoCloseable {
             Pages.load(PeerDesktop.class.getClassLoader(), PAGES),
             "unprivileged",
             () -> {},
+            new Desk.Power(Set.of(), _ -> {}),
+            _ -> () -> {},
             random,
             log);
     connector =

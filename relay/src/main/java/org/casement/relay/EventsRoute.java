@@ -9,20 +9,23 @@ import io.netty.handler.codec.http.websocketx.TextWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.door.PageMessage;
 import org.casement.session.EndReason;
+import org.casement.session.PowerAction;
 import org.casement.session.SessionEvent;
 import org.casement.session.SessionState;
 import org.casement.session.SessionStory;
 import org.casement.session.Step;
 import org.jspecify.annotations.Nullable;
 
-/// `ws/events`: tells a page the session's story (contracts/door.md), and takes its one command.
+/// `ws/events`: tells a page the session's story (contracts/door.md), and takes its commands.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class EventsRoute {
@@ -45,7 +48,7 @@ final class EventsRoute {
 
   void open(ProvenSocket socket) {
     Teller teller = new Teller(socket);
-    socket.addHandler(new Commands(socket));
+    socket.addHandler(new Commands(socket, teller));
     teller.write(session());
     SessionStory.Subscription subscription = desk.story().follow(teller::tell);
     socket.channel().closeFuture().addListener(_ -> subscription.close());
@@ -68,7 +71,17 @@ final class EventsRoute {
     session.put("desktop", shown.shows() == Route.Shows.DESKTOP ? shown.name() : null);
     session.put("screen", shown.shows() == Route.Shows.SCREEN ? shown.name() : null);
     session.put("promise", desk.promise());
+    session.put("power", powerAllowed().stream().map(PowerAction::code).toList());
     return session;
+  }
+
+  /// The buttons of this listener's page, in the order of the enumeration.
+  private Set<PowerAction> powerAllowed() {
+    Set<PowerAction> allowed = EnumSet.noneOf(PowerAction.class);
+    if (shown.shows() == Route.Shows.SCREEN) {
+      allowed.addAll(desk.power().allowed());
+    }
+    return allowed;
   }
 
   static Map<String, @Nullable Object> members(SessionEvent event) {
@@ -153,9 +166,11 @@ final class EventsRoute {
 
   private final class Commands extends SimpleChannelInboundHandler<WebSocketFrame> {
     private final ProvenSocket socket;
+    private final Teller teller;
 
-    Commands(ProvenSocket socket) {
+    Commands(ProvenSocket socket, Teller teller) {
       this.socket = socket;
+      this.teller = teller;
     }
 
     @Override
@@ -169,9 +184,23 @@ final class EventsRoute {
             desk.log().info("end-asked", "by", "page");
             desk.endSession().run();
           }
+          case PageMessage.Power(PowerAction action) -> power(action);
         }
       } catch (ProtocolException malformed) {
         socket.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
+      }
+    }
+
+    /// SECURITY: a page shows only what is allowed; what it sends is another matter.
+    private void power(PowerAction action) {
+      boolean allowed = powerAllowed().contains(action);
+      String event = allowed ? "power-asked" : "power-refused";
+      desk.log().info(event, "action", action.code(), "tab", socket.tab().name());
+      if (allowed) {
+        desk.power().press().accept(action);
+      } else {
+        teller.write(
+            Map.of("type", "refused", "text", "this session does not allow " + action.code()));
       }
     }
   }

@@ -46,7 +46,13 @@ public final class FrontDesk implements AutoCloseable {
   private FrontDesk(Desk desk, int fd, Route route) throws IOException {
     this.desk = desk;
     this.routes =
-        Map.of("events", new EventsRoute(desk, route)::open, route.name(), route.opened());
+        Map.of(
+            "events",
+            new EventsRoute(desk, route)::open,
+            "thumbnail",
+            new ThumbnailRoute(desk)::open,
+            route.name(),
+            route.opened());
     this.server = HttpServer.adopt(desk.loops(), fd, HttpLimits.OF_BROWSERS, this::answer);
   }
 

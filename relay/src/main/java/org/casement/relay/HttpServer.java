@@ -44,6 +44,7 @@ public final class HttpServer implements AutoCloseable {
             .group(loops.group())
             .channelFactory(factory)
             .childOption(ChannelOption.TCP_NODELAY, true)
+            .childOption(ChannelOption.ALLOCATOR, Buffers.RELAY)
             .childHandler(new Initializer());
     ChannelFuture opened = opening.open(bootstrap).awaitUninterruptibly();
     if (!opened.isSuccess()) {

@@ -6,6 +6,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.handler.codec.http.websocketx.BinaryWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.ContinuationWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
@@ -22,6 +23,8 @@ import io.netty.util.ReferenceCountUtil;
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 public final class Pump {
+  private static final int READ_BYTES = 1 << 16;
+
   private Pump() {}
 
   /// Joins the two. Each must be the last handler of its pipeline's business; the far channel is
@@ -35,6 +38,9 @@ public final class Pump {
     page.addHandler(new FromPage(page, far));
     far.pipeline().addLast(new FromFar(page, farEnd));
     page.whenClosing(() -> closeAfterFlush(far));
+    // One read, one write, while the bytes are still in the processor's cache.
+    far.config()
+        .setRecvByteBufAllocator(new FixedRecvByteBufAllocator(READ_BYTES).maxMessagesPerRead(1));
     far.config().setAutoRead(page.channel().isWritable());
     page.channel().config().setAutoRead(far.isWritable());
   }

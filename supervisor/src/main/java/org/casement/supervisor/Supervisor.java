@@ -22,6 +22,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
@@ -34,6 +35,7 @@ import org.casement.relay.EventLoops;
 import org.casement.session.EndReason;
 import org.casement.session.EventLog;
 import org.casement.session.GuestText;
+import org.casement.session.PowerAction;
 import org.casement.session.Secret;
 import org.casement.session.SessionEvent.StepStatus;
 import org.casement.session.SessionException;
@@ -88,6 +90,8 @@ public final class Supervisor {
   /// As the configuration or, from the node check on, the golden image says.
   private volatile RdpSecurity rdpSecurity;
 
+  private final ScreenPictures pictures;
+
   private volatile boolean flooded;
 
   // Only touched by the thread that lives.
@@ -103,6 +107,7 @@ public final class Supervisor {
   private boolean kvmInDoubt;
   private boolean traded;
   private boolean shutDownByGuest;
+  private boolean shutDownAsked;
   private boolean waitsForDisk;
   private boolean diskGivenUp;
   private int resets;
@@ -123,6 +128,7 @@ public final class Supervisor {
     this.random = random;
     this.clock = clock;
     this.secrets = SessionSecrets.make(random);
+    this.pictures = new ScreenPictures(log);
     this.rdpSecurity = settings.machine().rdpSecurity().orElse(RdpSecurity.TLS);
   }
 
@@ -185,6 +191,17 @@ public final class Supervisor {
   /// Asks for an orderly end; a second time, for an end at once. From any thread, returns at once.
   public void end(EndReason reason) {
     tell(new Happening.EndAsked(reason));
+  }
+
+  /// Presses a button of the machine. From any thread, returns at once.
+  public void press(PowerAction action) {
+    tell(new Happening.PowerAsked(action));
+  }
+
+  /// Tells `watcher` small pictures of the machine's screen (PNG) while the guest boots, on any
+  /// thread, until the returned action is run. From any thread.
+  public Runnable watchScreen(Consumer<byte[]> watcher) {
+    return pictures.watch(watcher);
   }
 
   /// Begins to look at the node, and makes the disk if it is fit, which takes processes and time,
@@ -306,6 +323,7 @@ public final class Supervisor {
       switch (happening) {
         case null -> {}
         case Happening.EndAsked(EndReason reason) -> endAsked(reason);
+        case Happening.PowerAsked(PowerAction action) -> powerAsked(action);
         case Happening.OfGuest(GuestEvent event) -> ofGuest(event);
         case Happening.OfQemu(QmpMessage.Event event) -> ofQemu(event);
         case Happening.HelperEnded(ConfinedProcess helper, int status) -> ended(helper, status);
@@ -465,6 +483,7 @@ public final class Supervisor {
       startAgainInSoftware(ours, String.valueOf(e.getMessage()));
       return;
     }
+    pictures.of(ours.screen());
     done();
     begin(Step.SYSTEM);
     if (kvmInDoubt) {
@@ -515,6 +534,8 @@ public final class Supervisor {
     SessionState state = story.state();
     if (state instanceof Draining(EndReason reason, _)) {
       end = reason;
+    } else if (shutDownByGuest && shutDownAsked) {
+      end = byConsole("the machine was shut down from its console");
     } else if (shutDownByGuest) {
       end = EndReason.of(EndReason.Kind.GUEST_SHUTDOWN);
     } else if (kvmInDoubt) {
@@ -546,6 +567,32 @@ public final class Supervisor {
                     + " the session; save your work and start another session");
           }
         });
+  }
+
+  private static EndReason byConsole(String how) {
+    return new EndReason(EndReason.Kind.USER, how);
+  }
+
+  private void powerAsked(PowerAction action) {
+    if (story.state() instanceof Draining) {
+      return; // it is being shut down
+    }
+    try {
+      switch (action) {
+        case SHUTDOWN -> {
+          command("system_powerdown");
+          story.warn("the machine was asked to shut down, from its console");
+          shutDownAsked = true;
+          // Later it is the guest's own doing.
+          agenda.in(settings.drainTimeout(), () -> shutDownAsked = false);
+        }
+        case RESET -> command("system_reset");
+        case POWEROFF -> end = byConsole("the machine was switched off from its console");
+      }
+    } catch (IOException e) {
+      log.warn("no-answer", "power", action.code(), "error", e);
+      story.warn("the machine did not take what its console asked for: " + action.code());
+    }
   }
 
   private void controlLost(ConfinedProcess lost, String why) {
@@ -716,6 +763,7 @@ public final class Supervisor {
   private void desktopAnswered() {
     if (step == Step.DESKTOP && story.state() instanceof Booting) {
       done();
+      pictures.end();
       story.become(new Ready(clock.instant()));
     }
   }
@@ -784,6 +832,7 @@ public final class Supervisor {
 
   /// In the reverse order of making: whoever uses something goes before it.
   private void takeDown() {
+    pictures.end();
     Machine ours = machine;
     if (ours != null) {
       ours.stop();
@@ -829,7 +878,7 @@ public final class Supervisor {
       return;
     }
     switch (happening) {
-      case Happening.OfGuest _, Happening.OfQemu _ -> {
+      case Happening.OfGuest _, Happening.OfQemu _, Happening.PowerAsked _ -> {
         if (!flooded) {
           flooded = true;
           log.warn("mailbox-full", "lost", happening.getClass().getSimpleName());

@@ -10,6 +10,7 @@ import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import org.casement.relay.Buffers;
 import org.casement.relay.CloseCode;
 import org.casement.relay.Desk;
 import org.casement.relay.FrontDesk;
@@ -52,6 +53,7 @@ public final class ConsoleConnector implements AutoCloseable {
         .group(page.channel().eventLoop())
         .channel(EpollDomainSocketChannel.class)
         .option(ChannelOption.AUTO_READ, false)
+        .option(ChannelOption.ALLOCATOR, Buffers.RELAY)
         .handler(new ChannelInboundHandlerAdapter())
         .connect(vnc)
         .addListener(

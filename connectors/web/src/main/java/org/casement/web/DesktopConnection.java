@@ -35,6 +35,7 @@ import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
 import org.casement.protocol.rdp.X224;
+import org.casement.relay.Buffers;
 import org.casement.relay.CloseCode;
 import org.casement.relay.ProvenSocket;
 import org.casement.relay.Pump;
@@ -86,6 +87,7 @@ final class DesktopConnection {
         .group(page.channel().eventLoop())
         .channel(EpollSocketChannel.class)
         .option(ChannelOption.TCP_NODELAY, true)
+        .option(ChannelOption.ALLOCATOR, Buffers.RELAY)
         .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_LIMIT_MILLIS)
         .handler(new AwaitConfirm())
         .connect(rdp)

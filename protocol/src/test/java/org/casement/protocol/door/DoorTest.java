@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.casement.protocol.ProtocolException;
+import org.casement.session.PowerAction;
 import org.casement.session.Secret;
 import org.junit.jupiter.api.Test;
 
@@ -47,6 +48,31 @@ class DoorTest {
     refused("[]");
     refused("null");
     refused("");
+  }
+
+  @Test
+  void aCommandIsOneOfThoseOfTheContract() throws ProtocolException {
+    for (PowerAction action : PowerAction.values()) {
+      String power = "{\"type\":\"power\",\"action\":\"%s\"}".formatted(action.code());
+      assertThat(PageMessage.command(power.getBytes(UTF_8)))
+          .isEqualTo(new PageMessage.Power(action));
+    }
+    for (String bad :
+        new String[] {
+          "{\"type\":\"power\"}",
+          "{\"type\":\"power\",\"action\":\"RESET\"}",
+          "{\"type\":\"power\",\"action\":\"quit\"}",
+          "{\"type\":\"power\",\"action\":[\"reset\"]}",
+          "{\"type\":\"power\",\"action\":\"reset\",\"force\":true}",
+          "{\"type\":\"end\",\"action\":\"reset\"}",
+          "{\"action\":\"reset\"}",
+          "{}",
+          "null"
+        }) {
+      assertThatThrownBy(() -> PageMessage.command(bad.getBytes(UTF_8)))
+          .as(bad)
+          .isInstanceOf(ProtocolException.class);
+    }
   }
 
   @Test
