@@ -92,7 +92,11 @@ final class Doctor {
   }
 
   private void examine(Configuration configuration) throws IOException, InterruptedException {
-    RuntimeDirectory runtime = runtime(configuration.session().runtimeParent());
+    Optional<RuntimeDirectory> made = runtime(configuration.session().runtimeParent());
+    if (made.isEmpty()) {
+      return; // what else there is needs one
+    }
+    RuntimeDirectory runtime = made.get();
     try {
       List<Check> checks = new ArrayList<>();
       SupervisorSettings settings = configuration.supervisorSettings(runtime.path());
@@ -142,7 +146,7 @@ final class Doctor {
   }
 
   /// Where the configuration wants it, or else where the other checks can be made all the same.
-  private RuntimeDirectory runtime(Path parent) throws IOException {
+  private Optional<RuntimeDirectory> runtime(Path parent) throws IOException {
     String problem;
     try {
       if (!Files.isDirectory(parent)) {
@@ -153,7 +157,7 @@ final class Doctor {
       if (tooLong.isEmpty()) {
         String found = parent + " takes one, for you alone (0700)";
         findings.add(Finding.ok(Subject.RUNTIME_DIRECTORY, found));
-        return runtime;
+        return Optional.of(runtime);
       }
       runtime.remove();
       problem = tooLong.get();
@@ -165,7 +169,11 @@ final class Doctor {
             Subject.RUNTIME_DIRECTORY,
             String.valueOf(problem),
             "set session.runtime_parent to a directory you can write to, such as /tmp"));
-    return RuntimeDirectory.create(FALLBACK_PARENT);
+    try {
+      return Optional.of(RuntimeDirectory.create(FALLBACK_PARENT));
+    } catch (IOException e) {
+      return Optional.empty();
+    }
   }
 
   private static List<Finding> listeners(Configuration.Listen listen) {

@@ -108,7 +108,11 @@ final class NodeCheck {
     return trial.problem().stream()
         .map(
             problem ->
-                Finding.error(Subject.CONFINEMENT, problem, UserNamespaces.hint().orElse("")))
+                Finding.error(
+                    Subject.CONFINEMENT,
+                    problem,
+                    UserNamespaces.hint()
+                        .orElse("install bubblewrap again, or set isolation.bwrap")))
         .toList();
   }
 

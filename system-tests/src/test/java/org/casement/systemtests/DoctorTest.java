@@ -188,24 +188,28 @@ final class DoctorTest {
     assertRefused(broken);
   }
 
-  /// In a user namespace around it that allows no more of them.
+  /// In a user namespace around it, with everybody in it, that allows no more of them.
   @Test
   void userNamespacesThatAreSwitchedOff() {
-    List<String> command =
-        new ArrayList<>(
-            List.of(
-                "/usr/bin/unshare",
-                "--user",
-                "--map-user=" + user.uid(),
-                "--map-group=" + user.gid(),
-                "--keep-caps",
-                "/bin/sh",
-                "-c",
-                "echo 0 >/proc/sys/user/max_user_namespaces"
-                    + " && exec /usr/bin/setpriv --ambient-caps=-all --inh-caps=-all \"$@\"",
-                "sh"));
+    String script =
+        """
+        unshare --user --keep-caps /bin/sh -c '
+          until grep -q . /proc/self/uid_map && grep -q . /proc/self/gid_map; do sleep 0.1; done
+          echo 0 >/proc/sys/user/max_user_namespaces
+          exec "$@"' sh "$@" &
+        for ids in uid_map gid_map; do
+          until echo 0 0 65536 2>/dev/null >/proc/$!/$ids; do sleep 0.1; done
+        done 2>/dev/null
+        wait $!
+        """;
+    List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", script, "sh"));
+    command.addAll(user.prefix());
     command.addAll(command(settings(), "--json"));
-    DoctorAnswer answer = DoctorAnswer.parse(ask(command));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().clear();
+    builder.environment().putAll(user.process(List.of()).environment());
+    builder.environment().put("JAVA_HOME", Program.javaHome().toString());
+    DoctorAnswer answer = DoctorAnswer.parse(Command.run(builder, "", DoctorAnswer.LIMIT));
     answer.hasErrors(
         Set.of("user-namespaces", "seal", "confinement"),
         "user-namespaces",
