@@ -1,5 +1,7 @@
 package org.casement.app;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.Console;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -31,7 +33,11 @@ final class DoctorCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     DoctorReport report =
         new DoctorReport(Doctor.examine(Optional.ofNullable(config), System.getenv()));
-    System.out.print(json ? report.json() : report.text(isTerminal()));
+    if (json) {
+      System.out.write(report.json().getBytes(UTF_8)); // whatever the locale
+    } else {
+      System.out.print(report.text(isTerminal()));
+    }
     return report.level() == Finding.Level.ERROR ? ERRORS : Main.OK;
   }
 

@@ -16,7 +16,7 @@ record DoctorReport(List<Finding> findings) {
   private static final int COLUMNS = 80;
   private static final int LEVEL_COLUMNS = 9;
   private static final int LABEL_COLUMNS = 19;
-  private static final String REMEDY = "→ ";
+  private static final String REMEDY = "-> ";
 
   /// The worst of all.
   Level level() {

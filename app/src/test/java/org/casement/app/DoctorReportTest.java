@@ -47,7 +47,7 @@ class DoctorReportTest {
         .allMatch(line -> line.length() <= 80 || !line.strip().contains(" "))
         .contains("  error    QEMU               it has \"quotes\" and lines")
         .endsWith("Sessions cannot run here; errors: 1, warnings: 1.");
-    assertThat(text).doesNotContain("\u001b").contains(" ".repeat(30) + "→ wait\n");
+    assertThat(text).doesNotContain("\u001b").contains(" ".repeat(30) + "-> wait\n");
   }
 
   @Test

@@ -60,11 +60,14 @@ public final class NodeExamination {
               Finding.warning(
                   Subject.ACCELERATION,
                   "KVM not usable: " + why + "; sessions fall back to emulation, which is slow",
-                  kvmRemedy()));
+                  kvmRemedy(why)));
     };
   }
 
-  private static String kvmRemedy() {
+  private static String kvmRemedy(String why) {
+    if (why.startsWith("bwrap") || why.startsWith("it could not be tried")) {
+      return "mend the confinement first";
+    }
     Path kvm = Path.of("/dev/kvm");
     if (!Files.exists(kvm)) {
       return "switch virtualization on in the firmware (in the outer machine, if this is a virtual"
