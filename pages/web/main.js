@@ -3,6 +3,7 @@
 
 import { Backoff } from './backoff.js';
 import { addConsole } from './console.js';
+import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
 import { menu } from './menu.js';
@@ -23,7 +24,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -52,6 +53,11 @@ const view = new View({
   },
 });
 
+const desktopMenu = new DesktopMenu(view.stage, {
+  name: () => page.story.id,
+  notify: (text) => view.notify(text),
+  echo: () => echo(),
+});
 addConsole({
   controls: () => page.controls,
   power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
@@ -62,6 +68,7 @@ addConsole({
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
   menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }
@@ -173,6 +180,13 @@ function listen(door) {
   events = door.socket;
   door.handOver();
   return closed;
+}
+
+/** Resolves with the milliseconds that a question to the connector takes. */
+async function echo() {
+  const began = performance.now();
+  await answers();
+  return performance.now() - began;
 }
 
 /** Does the server of this page answer plain requests? */

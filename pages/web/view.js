@@ -5,7 +5,7 @@ import { menu } from './menu.js';
 import { lasted, secondsLeft, stepTime } from './story.js';
 import { strings } from './strings.js';
 
-/** The last minutes are announced. */
+/** The last minutes are announced, in a notice over the desktop. */
 const SOON_S = 600;
 const LAST_CALLS_S = [600, 300, 120, 60];
 /** Before that, "reconnecting" says it all; and so often it is said again. */
@@ -28,7 +28,7 @@ export class View {
     const texts = {
       name: '', end: strings.end, 'end-title': strings.endTitle, 'end-text': strings.endText, 'end-yes': strings.endYes, 'end-no': strings.endNo,
       toggle: strings.steps, menu: strings.menu, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
-      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
+      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings, 'notice-away': strings.dismiss,
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
@@ -43,6 +43,10 @@ export class View {
     });
     on('about', () => byId('about-dialog').showModal());
     on('about-close', () => byId('about-dialog').close());
+    on('notice-away', () => {
+      this.notify('');
+      this.focusDesktop();
+    });
     on('again', () => this.#wishes.again());
     on('toggle', () => this.#openPanel(byId('toggle').getAttribute('aria-expanded') !== 'true'));
     // The desktop takes every key; this combination gives the keyboard back to the page.
@@ -52,6 +56,13 @@ export class View {
       dispatchEvent(new Event('blur')); // the engine releases the keys it holds down in the desktop
       [...document.querySelectorAll('.bar button')].find((button) => button.checkVisibility?.() ?? button.offsetParent)?.focus();
     }, true);
+  }
+
+  /** Shows a notice over the desktop until it is dismissed; an empty one takes it away. */
+  notify(text) {
+    byId('notice-text').textContent = text;
+    byId('notice').hidden = text === '';
+    if (text) fill('say', text);
   }
 
   /** Shows `page` (main.js) in `phase`. */
@@ -64,7 +75,7 @@ export class View {
     this.#shownPhase = phase;
 
     const refused = phase === 'disconnected' ? strings.deskRefused[page.deskProblem] ?? null : null;
-    const headline = refused ? strings.headline.deskRefused : this.#headline(story, phase, root.dataset.mode);
+    const headline = refused ? strings.headline.deskRefused : this.#headline(page, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
     fillMarked('lead', refused ?? this.#lead(page, phase, root.dataset.mode));
@@ -92,7 +103,7 @@ export class View {
   }
 
   focusDesktop() {
-    this.stage.querySelector('canvas')?.focus({ preventScroll: true });
+    this.stage.querySelector('iron-remote-desktop, canvas')?.focus({ preventScroll: true });
   }
 
   /** Moves the clocks. */
@@ -117,9 +128,11 @@ export class View {
     byId('left').title = strings.leftLabel;
     byId('left').classList.toggle('soon', known && seconds <= SOON_S);
     if (known) this.#call(seconds);
+    else if (this.#nextCall) this.#endCalls();
   }
 
-  #headline(story, phase, mode) {
+  #headline({ story, fate }, phase, mode) {
+    if (fate?.kind === 'takenOver') return strings.headline.takenOver;
     if (phase === 'ended' && failed(story)) return strings.headline.failed;
     if (mode === 'screen' && phase === 'desktop') return strings.headline.screen;
     if (mode === 'screen' && phase === 'connecting') return strings.headline.screenConnecting;
@@ -178,7 +191,13 @@ export class View {
     const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
     if (due === undefined || due === this.#nextCall) return;
     this.#nextCall = due;
-    fill('say', strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+    this.notify(strings.leftSoon(Math.max(1, Math.ceil(seconds / 60)))); // rounded as the bar's
+  }
+
+  /** The session's end is told by the page itself. */
+  #endCalls() {
+    this.#nextCall = 0;
+    this.notify('');
   }
 
   #openPanel(open) {

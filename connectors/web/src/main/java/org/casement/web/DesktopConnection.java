@@ -32,6 +32,7 @@ import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
+import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
 import org.casement.protocol.rdp.X224;
@@ -45,8 +46,8 @@ import org.casement.session.EventLog;
 /// network level authentication, RDCleanPath response, then bytes both ways, of which
 /// [LoginInjector] changes the first few. The page is told that TLS alone was selected.
 ///
-/// Nothing of the page's request is used: not its destination, not its X.224. All on the page's
-/// event loop.
+/// Of the page's request only the [DesktopOptions] are used: it names no destination, and its X.224
+/// is dropped. All on the page's event loop.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class DesktopConnection {
@@ -65,6 +66,7 @@ final class DesktopConnection {
   private final SocketAddress rdp;
   private final SecureRandom random;
   private final EventLog log;
+  private DesktopOptions options = DesktopOptions.NONE;
 
   private DesktopConnection(
       ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
@@ -171,7 +173,7 @@ final class DesktopConnection {
 
   private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
-    desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login));
+    desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop
@@ -264,6 +266,7 @@ final class DesktopConnection {
           throw new ProtocolException("not an RDCleanPath request");
         }
         X224.requestedProtocols(request.connectionRequest());
+        options = DesktopOptions.of(request.destination());
         ctx.pipeline().remove(this);
         requested();
       } catch (ProtocolException malformed) {

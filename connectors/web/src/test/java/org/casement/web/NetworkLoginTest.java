@@ -75,7 +75,7 @@ class NetworkLoginTest {
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(
-              new RdCleanPath.Request("x", "x", Optional.empty(), X224.request(11))));
+              new RdCleanPath.Request("desktop", "x", Optional.empty(), X224.request(11))));
       socket = desktop.accept();
     }
 

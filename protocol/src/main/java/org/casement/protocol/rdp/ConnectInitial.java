@@ -14,11 +14,14 @@ public final class ConnectInitial {
   private static final int SUPPORT_32BPP = 0x0008;
 
   // Offsets from the core block's start.
+  private static final int KEYBOARD_LAYOUT = 16;
   private static final int HIGH_COLOR_DEPTH = 140;
   private static final int SUPPORTED_DEPTHS = 142;
   private static final int EARLY_CAPABILITIES = 144;
   private static final int CORE_LEAST_BYTES = 146;
   private static final int SELECTED_PROTOCOL = 212;
+  private static final int DESKTOP_SCALE = 226;
+  private static final int DEVICE_SCALE = 230;
 
   /// T.124 ConnectGCCPDU up to the user data's length: object key, the connectPDU's length (2
   /// bytes, skipped here), conferenceCreateRequest, h221 key "Duca".
@@ -62,6 +65,33 @@ public final class ConnectInitial {
       throw new ProtocolException("Connect-Initial without selected protocol");
     }
     RdpPdu.putU32le(patched, core + SELECTED_PROTOCOL, protocol);
+    return patched;
+  }
+
+  /// A copy whose keyboard has the layout of this number (KLID); nothing else differs.
+  public static byte[] withKeyboardLayout(byte[] pdu, int layout) throws ProtocolException {
+    if (pdu.length > LIMIT_BYTES) {
+      throw new ProtocolException("Connect-Initial of more than " + LIMIT_BYTES + " bytes");
+    }
+    byte[] patched = pdu.clone();
+    int core = new ConnectInitial(patched).coreBlock();
+    RdpPdu.putU32le(patched, core + KEYBOARD_LAYOUT, layout);
+    return patched;
+  }
+
+  /// A copy whose screen wants everything drawn at `percent` of its usual size, as
+  /// desktopScaleFactor; deviceScaleFactor is 100, without which a server ignores the other.
+  public static byte[] withScale(byte[] pdu, int percent) throws ProtocolException {
+    if (pdu.length > LIMIT_BYTES) {
+      throw new ProtocolException("Connect-Initial of more than " + LIMIT_BYTES + " bytes");
+    }
+    byte[] patched = pdu.clone();
+    int core = new ConnectInitial(patched).coreBlock();
+    if (RdpPdu.u16le(patched, core + 2) < DEVICE_SCALE + 4) {
+      throw new ProtocolException("Connect-Initial without scale");
+    }
+    RdpPdu.putU32le(patched, core + DESKTOP_SCALE, percent);
+    RdpPdu.putU32le(patched, core + DEVICE_SCALE, 100);
     return patched;
   }
 

@@ -128,6 +128,37 @@ class DoorTest {
     }
   }
 
+  @Test
+  void theDestinationSaysHowTheDesktopIsOpened() throws ProtocolException {
+    assertThat(DesktopOptions.of("desktop")).isEqualTo(DesktopOptions.NONE);
+    assertThat(DesktopOptions.of("desktop?keyboard=00020409&scale=500"))
+        .isEqualTo(new DesktopOptions(0x00020409, 500));
+    assertThat(DesktopOptions.of("desktop?keyboard=ffffffff&scale=100").keyboardLayout())
+        .isEqualTo(-1);
+    for (String bad :
+        new String[] {
+          "",
+          "desktop?",
+          "127.0.0.1:22",
+          "desktop?keyboard=407&scale=100",
+          "desktop?keyboard=00000407&scale=099",
+          "desktop?keyboard=00000407&scale=501",
+          "desktop?keyboard=00000407&scale=100\n",
+          "desktop?scale=100&keyboard=00000407"
+        }) {
+      assertThatThrownBy(() -> DesktopOptions.of(bad)).isInstanceOf(ProtocolException.class);
+    }
+  }
+
+  @FuzzTest
+  void anyDestinationIsTakenOrRefused(byte[] bytes) {
+    try {
+      assertThat(DesktopOptions.of(new String(bytes, UTF_8)).scalePercent()).isBetween(100, 500);
+    } catch (ProtocolException refused) {
+      assertThat(refused).hasMessageMatching("(?s).{1,200}");
+    }
+  }
+
   private static void refused(String hello) {
     assertThatThrownBy(() -> PageMessage.hello(hello.getBytes(UTF_8)))
         .isInstanceOf(ProtocolException.class);
