@@ -44,7 +44,7 @@ final class SealedTrial {
     files.forEach(file -> command.add(file.toString()));
     OptionalInt status;
     try (SealedRun sealed =
-        SealedStart.start(configuration, List.of(), command, environment, runtime.resolve(LOG))) {
+        SealedStart.start(configuration, command, environment, runtime.resolve(LOG))) {
       status = sealed.waitFor(LIMIT);
     }
     List<Finding> found = new ArrayList<>();

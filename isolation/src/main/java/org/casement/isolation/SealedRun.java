@@ -79,7 +79,26 @@ public final class SealedRun implements AutoCloseable {
   public static SealedRun start(
       List<Listener> listeners, List<String> seal, Map<String, String> environment)
       throws IsolationException {
-    List<String> line = new ArrayList<>(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
+    return start(listeners, List.of(), seal, environment);
+  }
+
+  /// The same with all that is said, by `unshare` as well, in `log` instead of this process's
+  /// standard streams.
+  public static SealedRun start(
+      List<Listener> listeners, List<String> seal, Map<String, String> environment, Path log)
+      throws IsolationException {
+    List<String> shell = List.of("/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log.toString());
+    return start(listeners, shell, seal, environment);
+  }
+
+  private static SealedRun start(
+      List<Listener> listeners,
+      List<String> shell,
+      List<String> seal,
+      Map<String, String> environment)
+      throws IsolationException {
+    List<String> line = new ArrayList<>(shell);
+    line.addAll(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
     line.addAll(namespaces());
     line.addAll(seal);
     Map<String, String> variables = new TreeMap<>(environment);
