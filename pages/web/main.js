@@ -2,12 +2,15 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { ClipboardMenu } from './clipboard-menu.js';
 import { addConsole } from './console.js';
 import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
 import { menu } from './menu.js';
+import { Sound } from './sound.js';
 import { nothingYet, tell } from './story.js';
+import { strings } from './strings.js';
 import { keepThumbnail } from './thumbnail.js';
 import { View } from './view.js';
 
@@ -24,7 +27,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received} of rdp.js
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received, clipboard} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -58,6 +61,17 @@ const desktopMenu = new DesktopMenu(view.stage, {
   notify: (text) => view.notify(text),
   echo: () => echo(),
 });
+
+const clipboardMenu = new ClipboardMenu(view.stage, (text) => view.notify(text));
+const sound = new Sound(() => open(page.story.sound), isFinal, () => view.notify(strings.noSound));
+menu.add({
+  label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
+  act() {
+    sound.toggle();
+    view.focusDesktop();
+  },
+});
+
 addConsole({
   controls: () => page.controls,
   power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
@@ -69,6 +83,7 @@ function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
   desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
+  clipboardMenu.shows(phase() === 'desktop' ? page.controls.clipboard ?? null : null);
   menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }

@@ -4,6 +4,7 @@ import '@devolutions/iron-remote-desktop';
 import { Backend, displayControl, init } from '@devolutions/iron-remote-desktop-rdp';
 import { backdrop, canvasOf, onDraw } from './canvas.js';
 import { chosen } from './choices.js';
+import { DesktopClipboard } from './clipboard.js';
 import { keyboardLayout } from './desktop-menu.js';
 import { DoorClosed, closing } from './door.js';
 import { Follower, desktopSize, shownSize } from './follow.js';
@@ -49,7 +50,8 @@ function ratio() {
  * Shows the desktop in `stage` until it is over. Resolves if the server said goodbye (a sign-out, another program that
  * took the desktop over): then a new connection is the user's to ask for. Rejects with DoorClosed, or with an Error with
  * `why`, a key of strings.deskWhy. `open` opens the proven door; `shown` hears, at each connection, that the desktop is
- * there, and gets `{reconnect, received}`: connect again with what is chosen now, and how many bytes have come so far.
+ * there, and gets `{reconnect, received, clipboard}`: connect again with what is chosen now, how many bytes have come so far, and
+ * the DesktopClipboard.
  */
 export async function show(stage, open, shown) {
   await preload();
@@ -73,11 +75,12 @@ export async function show(stage, open, shown) {
   const observer = new ResizeObserver(follow);
   observer.observe(stage);
   let received = 0;
-  const controls = { reconnect, received: () => received };
+  const clipboard = new DesktopClipboard(Backend);
+  const controls = { reconnect, received: () => received, clipboard };
   try {
     for (;;) {
       const begun = performance.now();
-      connection = new Connection(stage, follower);
+      connection = new Connection(stage, follower, clipboard);
       try {
         await connection.run(open, wanted(), (bytes) => { received += bytes; }, () => {
           everShown = true;
@@ -110,14 +113,16 @@ class Connection {
   wasShown = false;
   #stage;
   #follower;
+  #clipboard;
   #element = null;
   #ui = null;
   #socket = null;
   #asking = null; // the picture as it was when another size was asked for
 
-  constructor(stage, follower) {
+  constructor(stage, follower, clipboard) {
     this.#stage = stage;
     this.#follower = follower;
+    this.#clipboard = clipboard;
   }
 
   leave() {
@@ -157,6 +162,11 @@ class Connection {
     const door = await open();
     this.#socket = door.socket;
     if (this.left) door.socket.close();
+    door.socket.addEventListener('message', (event) => {
+      if (typeof event.data !== 'string') return;
+      event.stopImmediatePropagation(); // for us, not for the engine
+      this.#clipboard.told(event.data);
+    });
     door.socket.addEventListener('message', ({ data }) => received(data.byteLength ?? data.size ?? 0));
     const closed = closing(door.socket);
     const closedForGood = closing(door.socket, LAST_WORD_MS);
@@ -191,12 +201,12 @@ class Connection {
   /** Resolves with the component's controls. */
   #insert(old) {
     const element = this.#element;
-    element.module = Backend;
+    element.module = this.#clipboard.module();
     element.setAttribute('scale', 'fit');
     element.setAttribute('flexcenter', 'true');
     const ready = new Promise((resolve) => {
       element.addEventListener('ready', ({ detail: { irgUserInteraction: ui } }) => {
-        // Both, and now: else the component polls the clipboard, and the browser asks for permission.
+        // The component's own clipboard polls, and the browser asks for permission; ours is in clipboard.js.
         ui.setEnableClipboard(false);
         ui.setEnableAutoClipboard(false);
         resolve(ui);

@@ -11,6 +11,7 @@ export const nothingYet = Object.freeze({
   walltimeEnd: null,
   desktop: null, // the route of the RDP desktop, or null
   screen: null, // the route of the machine's screen, or null
+  sound: null, // the route of the desktop's sound, or null
   promise: null,
   power: [], // the machine's buttons that this page may press
   state: null,
@@ -35,6 +36,7 @@ export function tell(story, event, localNow) {
         walltimeEnd: event.walltimeEnd ?? null,
         desktop: event.desktop ?? null,
         screen: event.screen ?? null,
+        sound: event.sound ?? null,
         promise: event.promise ?? null,
         power: event.power ?? [],
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),

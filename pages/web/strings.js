@@ -1,5 +1,7 @@
 // Every word the page says. Sentences are for the session's user; what an administrator needs is in the log.
 
+const size = (bytes) => (bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`);
+
 export const strings = {
   title: 'Casement',
   logo: 'Casement',
@@ -98,6 +100,8 @@ export const strings = {
   fullScreen: 'Full screen',
   fullScreenKeys: 'Alt-Tab, the Windows key and Escape go to the desktop now. Hold Escape to leave the full screen; Ctrl+Alt+Shift, or the mouse at the top edge, shows the bar.',
   fullScreenNoKeys: 'This browser keeps Alt-Tab, the Windows key and Escape for itself: the menu has them. Escape leaves the full screen; Ctrl+Alt+Shift, or the mouse at the top edge, shows the bar.',
+  sound: 'Sound',
+  noSound: 'This browser plays no sound here.',
   screenshot: 'Save a picture of the desktop',
   figuresItem: 'Show figures',
   figures: (ms, pictures, bytes, width, height) => [ms === null ? '– ms' : `${ms} ms`, `${pictures} pictures/s`, `${bytes}/s`, width ? `${width} × ${height}` : ''].filter(Boolean).join(' · '),
@@ -119,6 +123,28 @@ export const strings = {
     '0000080a': 'Spanish (Latin America)', '0000041d': 'Swedish', '0000041f': 'Turkish', '00000422': 'Ukrainian',
   },
   dismiss: 'Dismiss',
+  clipboard: {
+    item: 'Clipboard…',
+    title: 'Clipboard',
+    label: 'Text for the desktop',
+    send: 'Send to the desktop',
+    copy: 'Copy to this computer',
+    to: {
+      on: 'Ctrl-V in the desktop pastes what this computer’s clipboard holds. Where the browser does not give it, as on a telephone, put the text here.',
+      off: 'Copying into the desktop is switched off by the administrator.',
+      absent: 'This desktop has no clipboard.',
+    },
+    from: {
+      on: 'What you copy in the desktop comes to this computer’s clipboard.',
+      off: 'Copying out of the desktop is switched off by the administrator.',
+      absent: '',
+    },
+    waits: (letters) => `The desktop has copied a text of ${letters.toLocaleString('en')} characters. The browser wants a click before it goes to this computer’s clipboard.`,
+    sent: 'The text is in the desktop’s clipboard. Paste it there.',
+    copied: 'The text is in this computer’s clipboard.',
+    notCopied: 'The browser did not let the page copy.',
+    tooLong: (from, bytes, limit) => `The text was not copied ${from === 'desktop' ? 'out of' : 'into'} the desktop: it has ${size(bytes)}, and this session allows ${size(limit)}.`,
+  },
   thumbnail: 'The machine’s screen while it starts',
   typing: {
     open: 'Paste as typing…',

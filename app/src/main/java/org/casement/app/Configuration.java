@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
@@ -30,6 +31,8 @@ record Configuration(
     Firmware firmware,
     Shares shares,
     Listen listen,
+    ClipboardPolicy clipboard,
+    boolean sound,
     Console console,
     Isolation isolation) {
 
@@ -132,6 +135,8 @@ record Configuration(
             firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
+            clipboard(root.section("clipboard")),
+            sound(root.section("sound")),
             console(root.section("console")),
             isolation(root.section("isolation")));
     root.end();
@@ -286,6 +291,22 @@ record Configuration(
         new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
     section.end();
     return listen;
+  }
+
+  private static ClipboardPolicy clipboard(SettingsSection section) throws ConfigurationException {
+    ClipboardPolicy clipboard =
+        new ClipboardPolicy(
+            section.bool("from_desktop", true),
+            section.bool("to_desktop", true),
+            section.integer("limit_kib", 4096, 1, 65536) * 1024);
+    section.end();
+    return clipboard;
+  }
+
+  private static boolean sound(SettingsSection section) throws ConfigurationException {
+    boolean enabled = section.bool("enabled", false);
+    section.end();
+    return enabled;
   }
 
   private static Console console(SettingsSection section) throws ConfigurationException {

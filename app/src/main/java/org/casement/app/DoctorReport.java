@@ -90,7 +90,7 @@ record DoctorReport(List<Finding> findings) {
   /// Breaks between words; a longer word, such as a path to be copied, stays whole.
   private static void wrap(StringBuilder text, int indent, String words) {
     int column = indent;
-    for (String word : words.split("\\s+")) {
+    for (String word : words.split("\\s+", -1)) {
       if (column > indent && column + 1 + word.length() > COLUMNS) {
         text.append('\n').append(" ".repeat(indent));
         column = indent;

@@ -205,7 +205,9 @@ final class SessionProgram {
                 desk,
                 listener.descriptor(),
                 () -> login(configuration, story, supervisor),
-                supervisor.rdp()));
+                supervisor.rdp(),
+                configuration.clipboard(),
+                configuration.sound()));
       }
       if (configuration.listen().console()) {
         InheritedListener listener = unused.removeFirst();

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -39,9 +40,9 @@ final class EventsRoute {
   private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
 
   private final Desk desk;
-  private final Route shown;
+  private final List<Route> shown;
 
-  EventsRoute(Desk desk, Route shown) {
+  EventsRoute(Desk desk, List<Route> shown) {
     this.desk = desk;
     this.shown = shown;
   }
@@ -68,17 +69,26 @@ final class EventsRoute {
         Stream.of(Step.values())
             .map(step -> Map.of("code", step.code(), "text", step.text()))
             .toList());
-    session.put("desktop", shown.shows() == Route.Shows.DESKTOP ? shown.name() : null);
-    session.put("screen", shown.shows() == Route.Shows.SCREEN ? shown.name() : null);
+    session.put("desktop", route(Route.Shows.DESKTOP));
+    session.put("screen", route(Route.Shows.SCREEN));
+    session.put("sound", route(Route.Shows.SOUND));
     session.put("promise", desk.promise());
     session.put("power", powerAllowed().stream().map(PowerAction::code).toList());
     return session;
   }
 
+  private @Nullable String route(Route.Shows what) {
+    return shown.stream()
+        .filter(route -> route.shows() == what)
+        .map(Route::name)
+        .findFirst()
+        .orElse(null);
+  }
+
   /// The buttons of this listener's page, in the order of the enumeration.
   private Set<PowerAction> powerAllowed() {
     Set<PowerAction> allowed = EnumSet.noneOf(PowerAction.class);
-    if (shown.shows() == Route.Shows.SCREEN) {
+    if (route(Route.Shows.SCREEN) != null) {
       allowed.addAll(desk.power().allowed());
     }
     return allowed;

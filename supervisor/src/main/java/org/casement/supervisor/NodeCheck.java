@@ -22,17 +22,14 @@ final class NodeCheck {
   /// Less than this is not worth a start: a desktop's first minutes write more.
   static final long ROOM_LEAST_BYTES = 256L << 20;
 
-  private final SupervisorSettings settings;
   private final List<Finding> findings = new ArrayList<>();
   private @Nullable GoldenImage image;
 
-  private NodeCheck(SupervisorSettings settings) {
-    this.settings = settings;
-  }
+  private NodeCheck() {}
 
   /// Before a start; it makes the shares' directories that are missing.
   static NodeCheck run(SupervisorSettings settings) {
-    NodeCheck check = new NodeCheck(settings);
+    NodeCheck check = new NodeCheck();
     check.findings.addAll(qemu(settings));
     check.findings.addAll(smbd(settings));
     if (bwrap(settings).isEmpty()) {

@@ -28,6 +28,8 @@ public final class SealedExamination {
     this.random = random;
   }
 
+  /// Tries both beside each other; returns when both are done.
+  ///
   /// @param told each finding as soon as it is there, one at a time
   public void run(Consumer<Finding> told) throws InterruptedException {
     Thread share =

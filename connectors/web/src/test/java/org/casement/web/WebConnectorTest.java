@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.TestBrowser;
@@ -26,6 +27,8 @@ class WebConnectorTest {
   private static final String NLA_DEMANDED = "0300 0013 0e d0 0000 1234 00 0300 0800 05000000";
   private static final DesktopLogin LOGIN =
       new DesktopLogin("ann", new Secret("PlantedPassword".getBytes(UTF_8)), RdpSecurity.TLS);
+
+  private static final ClipboardPolicy CLIPBOARD = new ClipboardPolicy(true, true, 1 << 20);
 
   @TempDir private Path directory;
 
@@ -48,7 +51,13 @@ class WebConnectorTest {
       TestSession session, ScriptedDesktop desktop, Optional<DesktopLogin> login)
       throws IOException {
     return session.closing(
-        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address()));
+        WebConnector.open(
+            session.desk,
+            TestSession.listener(),
+            () -> login,
+            desktop.address(),
+            CLIPBOARD,
+            false));
   }
 
   @Test
