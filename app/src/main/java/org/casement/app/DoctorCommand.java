@@ -3,6 +3,7 @@ package org.casement.app;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.casement.supervisor.Finding;
@@ -41,6 +42,7 @@ final class DoctorCommand implements Callable<Integer> {
   }
 
   private static boolean isTerminal() {
-    return System.console().isTerminal() && System.getenv("NO_COLOR") == null;
+    return Objects.requireNonNull(System.console()).isTerminal()
+        && System.getenv("NO_COLOR") == null;
   }
 }
