@@ -16,6 +16,8 @@ import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
 const SHUT_OUT_TRIES = 5;
+/** The connector says something at least every 5 s (contracts/door.md); a page that hears nothing for so long has lost it. */
+const SILENCE_LIMIT_MS = 15_000;
 /** A clock in the page moves this often. */
 const TICK_MS = 250;
 
@@ -189,12 +191,28 @@ async function followEvents() {
 /** Applies events until the socket closes, then rejects. */
 function listen(door) {
   const closed = closing(door.socket);
+  let heardAt = performance.now();
   door.socket.addEventListener('message', ({ data }) => {
-    change({ lostAt: null, story: tell(page.story, JSON.parse(data), Date.now()) });
+    heardAt = performance.now();
+    const event = JSON.parse(data);
+    if (event.type !== 'alive' || page.lostAt !== null) change({ lostAt: null, story: tell(page.story, event, Date.now()) });
   });
   events = door.socket;
   door.handOver();
-  return closed;
+  return Promise.race([closed, silence(() => heardAt, closed)]);
+}
+
+/** Rejects when nothing has been heard for too long: a network that has gone says nothing, and closes no socket. */
+function silence(heardAt, closed) {
+  return new Promise((_, reject) => {
+    const timer = setInterval(() => {
+      if (performance.now() - heardAt() < SILENCE_LIMIT_MS) return;
+      clearInterval(timer);
+      for (const socket of sockets) socket.close();
+      reject(new DoorClosed('lost', { reason: 'silent', opened: true }));
+    }, TICK_MS);
+    closed.catch(() => clearInterval(timer));
+  });
 }
 
 /** Resolves with the milliseconds that a question to the connector takes. */

@@ -20,6 +20,7 @@ export const nothingYet = Object.freeze({
   endedAt: null, // the connector's clock
   steps: [], // {code, text, detail, status: 'todo' | 'running' | 'done' | 'failed', began, ended}; ms since the session's start
   warnings: [],
+  troubles: {}, // what → text: wrong now, and may pass
 });
 
 /** The story after `event`, received at `localNow`. What is not understood changes nothing: so the contract can grow. */
@@ -41,6 +42,7 @@ export function tell(story, event, localNow) {
         power: event.power ?? [],
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter
+        troubles: {},
       };
     }
     case 'state':
@@ -56,6 +58,10 @@ export function tell(story, event, localNow) {
     case 'refused': // what this page asked for
     case 'warning':
       return { ...story, warnings: [...story.warnings, clip(event.text)].slice(-WARNINGS_LIMIT) };
+    case 'trouble':
+      return { ...story, troubles: { ...story.troubles, [event.what]: clip(event.text) } };
+    case 'trouble-over':
+      return { ...story, troubles: Object.fromEntries(Object.entries(story.troubles).filter(([what]) => what !== event.what)) };
     case 'walltime':
       return { ...story, walltimeEnd: now + event.secondsLeft * 1000 };
     default:

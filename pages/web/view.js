@@ -99,6 +99,8 @@ export class View {
     const warnings = story.warnings.map((text) => Object.assign(document.createElement('li'), { textContent: text }));
     byId('warnings').replaceChildren(...warnings);
     byId('worth').hidden = warnings.length === 0 || page.fate !== null;
+    const troubles = page.fate === null && phase !== 'ended' ? Object.values(story.troubles) : [];
+    fill('troubles', troubles.map(sentence).join(' '));
     this.tick(page, phase);
   }
 

@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -39,6 +40,7 @@ import org.casement.session.EventLog;
 import org.casement.session.SessionId;
 import org.casement.session.SessionState;
 import org.casement.session.SessionStory;
+import org.casement.session.SteadyClock;
 import org.casement.supervisor.StoryLog;
 import org.casement.supervisor.Supervisor;
 import org.casement.web.DesktopLogin;
@@ -88,7 +90,7 @@ final class SessionProgram {
   private final List<InheritedListener> listeners;
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
-  private final InstantSource clock = InstantSource.system();
+  private final InstantSource clock = new SteadyClock(Instant.now(), System::nanoTime);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile int exitStatus = Main.FAILED;
 
@@ -143,7 +145,7 @@ final class SessionProgram {
         Announcer announcer = new Announcer();
         EventLoops loops = Prelude.result(prelude.loops())) {
       Configuration configuration = Prelude.result(prelude.configuration());
-      EventLog log = new EventLog(logFile, clock);
+      EventLog log = new EventLog(logFile, InstantSource.system());
       SessionStory story =
           new SessionStory(
               arguments.id(), Optional.of(clock.instant().plus(arguments.walltime())), clock);

@@ -29,6 +29,8 @@ public final class RelayHost {
 
   private RelayHost() {}
 
+  /// Serves until its input ends.
+  ///
   /// @param arguments the subcommand for which the launcher takes us, and QEMU's VNC socket
   public static void main(String[] arguments) throws IOException {
     SecureRandom random = new SecureRandom();

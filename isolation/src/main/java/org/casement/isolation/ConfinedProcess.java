@@ -1,8 +1,11 @@
 package org.casement.isolation;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -13,6 +16,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /// One helper running in its [Confinement]. The platform thread that started it lives as long as it
 /// does: `--die-with-parent` follows the thread (prctl(2), PR_SET_PDEATHSIG). That thread also
@@ -199,6 +203,23 @@ public final class ConfinedProcess implements AutoCloseable {
 
   public boolean isAlive() {
     return bwrap.isAlive();
+  }
+
+  /// Whether a signal has stopped the helper or a process it has started (state T in proc(5)): it
+  /// does nothing until it is continued.
+  public boolean isStopped() {
+    return helper.stream()
+        .flatMap(main -> Stream.concat(Stream.of(main), main.descendants()))
+        .anyMatch(ConfinedProcess::isStopped);
+  }
+
+  private static boolean isStopped(ProcessHandle process) {
+    try {
+      String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"), ISO_8859_1);
+      return stat.startsWith("T", stat.lastIndexOf(')') + 2);
+    } catch (IOException e) {
+      return false; // it has ended
+    }
   }
 
   /// Waits for the end: the helper's exit status, or 128 + the signal that ended it.

@@ -14,6 +14,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.casement.protocol.ProtocolException;
@@ -36,6 +38,9 @@ final class EventsRoute {
   /// Bytes written and not taken by the page. A page that leaves so much unread is gone.
   static final int UNREAD_LIMIT_BYTES = 64 * 1024;
 
+  /// So often a page hears something, so that it notices a connection that has silently gone.
+  static final int ALIVE_SECONDS = 5;
+
   /// The contract's "or null" is said, not left out.
   private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
 
@@ -52,7 +57,19 @@ final class EventsRoute {
     socket.addHandler(new Commands(socket, teller));
     teller.write(session());
     SessionStory.Subscription subscription = desk.story().follow(teller::tell);
-    socket.channel().closeFuture().addListener(_ -> subscription.close());
+    Future<?> alive =
+        socket
+            .channel()
+            .eventLoop()
+            .scheduleAtFixedRate(teller::alive, ALIVE_SECONDS, ALIVE_SECONDS, TimeUnit.SECONDS);
+    socket
+        .channel()
+        .closeFuture()
+        .addListener(
+            _ -> {
+              alive.cancel(false);
+              subscription.close();
+            });
   }
 
   private Map<String, @Nullable Object> session() {
@@ -120,6 +137,15 @@ final class EventsRoute {
         members.put("type", "warning");
         members.put("text", warning.text());
       }
+      case SessionEvent.TroubleBegan began -> {
+        members.put("type", "trouble");
+        members.put("what", began.trouble().code());
+        members.put("text", began.text());
+      }
+      case SessionEvent.TroubleOver over -> {
+        members.put("type", "trouble-over");
+        members.put("what", over.trouble().code());
+      }
       case SessionEvent.WalltimeNotice notice -> {
         members.put("type", "walltime");
         members.put("secondsLeft", notice.left().toSeconds());
@@ -159,6 +185,13 @@ final class EventsRoute {
                   socket.close(CloseCode.NORMAL, why.text());
                 }
               });
+    }
+
+    /// Where the page takes what it is sent; a page that does not read hears nothing anyway.
+    void alive() {
+      if (channel.isWritable() && !socket.isClosing()) {
+        write(Map.of("type", "alive"));
+      }
     }
 
     void write(Map<String, @Nullable Object> members) {

@@ -20,6 +20,8 @@ sealed interface Happening {
 
   record HelperEnded(ConfinedProcess helper, int status) implements Happening {}
 
+  record HelperChanged(ConfinedProcess helper, HelperWatch.Change change) implements Happening {}
+
   /// QMP is closed: QEMU has ended, or misbehaves.
   record ControlLost(ConfinedProcess helper, String why) implements Happening {}
 

@@ -225,6 +225,14 @@ final class Machine {
     Files.deleteIfExists(bootToken()); // QEMU read it when it started
   }
 
+  /// Whether this start of QEMU answers; from any thread. After [#awaitControl].
+  HelperWatch.Question heartbeat() {
+    QmpClient connection = Objects.requireNonNull(qmp);
+    return limit -> {
+      var _ = connection.execute("query-status", Map.of(), limit);
+    };
+  }
+
   /// QEMU's answer to a command without arguments.
   Map<String, Object> command(String name) throws IOException {
     QmpClient connection = qmp;

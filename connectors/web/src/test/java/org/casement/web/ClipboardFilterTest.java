@@ -40,7 +40,8 @@ class ClipboardFilterTest {
   /// A connection whose login is on its way.
   private final class Visit implements AutoCloseable {
     final TestSession session = new TestSession();
-    final ScriptedDesktop desktop = new ScriptedDesktop(directory);
+    final ScriptedDesktop desktop =
+        new ScriptedDesktop(Files.createTempDirectory(directory, "desktop"));
     final TestBrowser.Socket page;
     final SSLSocket server;
     final byte[] initial;
