@@ -44,6 +44,8 @@ const PATCHES = {
   'iron-remote-desktop.js': [
     ['const n = document.createElement("style");\n      n.id = e.hash, n.textContent = e.code, r.appendChild(n);',
       'const n = new CSSStyleSheet();\n      n.replaceSync(e.code), r.adoptedStyleSheets = [...r.adoptedStyleSheets, n];'],
+    // Its clipboard is not used (clipboard.js), and asks the browser for the user's at once.
+    ['await Ve(), await l.initClipboard();', 'await Ve();'],
     ['fi(se, "style", B(s)), fi(Le, "style", B(w));', 'se.style.cssText = B(s), Le.style.cssText = B(w);'],
   ],
   'iron-remote-desktop-rdp.js': [
@@ -77,6 +79,8 @@ const packages = {
       return { contents: found.text, resolveDir: found.scope };
     });
     build.onResolve({ filter: /^casement:/ }, ({ path }) => ({ path: path.slice('casement:'.length), namespace: 'casement' }));
+    // The audio thread loads a file of its own.
+    build.onLoad({ filter: /^ring\.js$/, namespace: 'casement' }, () => ({ contents: readFileSync(join(web, 'ring.js')), loader: 'file' }));
     build.onLoad({ filter: /^engine\.wasm$/, namespace: 'casement' }, () => ({ contents: Buffer.from(engine, 'base64'), loader: 'file' }));
   },
 };
@@ -94,7 +98,7 @@ function licences() {
     section('pako (in noVNC)', read(join(novnc, 'vendor/pako/LICENSE'))),
     section('Mozilla Public License 2.0 (noVNC)', read(join(novnc, 'docs/LICENSE.MPL-2.0'))),
     section(`IronRDP web client ${version('@devolutions/iron-remote-desktop')} and RDP engine ${version('@devolutions/iron-remote-desktop-rdp')}`,
-      '@devolutions/iron-remote-desktop and @devolutions/iron-remote-desktop-rdp, by Devolutions Inc. and contributors,\nMIT OR Apache-2.0, used under the Apache License 2.0. Changed at build time: how the engine\'s file is loaded, how its\nWebSocket is opened, how styles are set (build.mjs, PATCHES).'),
+      '@devolutions/iron-remote-desktop and @devolutions/iron-remote-desktop-rdp, by Devolutions Inc. and contributors,\nMIT OR Apache-2.0, used under the Apache License 2.0. Changed at build time: how the engine\'s file is loaded, how its\nWebSocket is opened, how styles are set, no clipboard at the start (build.mjs, PATCHES).'),
     section('Apache License 2.0', readFileSync(join(here, '../LICENSE'), 'utf8')),
   ].join('\n\n');
 }

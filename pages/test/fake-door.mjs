@@ -66,7 +66,7 @@ export async function startFakeDoor({ desktop = 'rdp', screen = null, rdp = null
 
   const upgrades = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
-    const route = /\/ws\/(events|rdp|vnc)$/.exec(request.url)?.[1];
+    const route = /\/ws\/(events|rdp|vnc|thumbnail)$/.exec(request.url)?.[1];
     if (door.deaf || !route || !request.headers.cookie?.includes(`casement-${id}=${cookie}`)) return socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
     upgrades.handleUpgrade(request, socket, head, (ws) => {
       sockets.add(ws);
@@ -97,7 +97,7 @@ export async function startFakeDoor({ desktop = 'rdp', screen = null, rdp = null
   }
 
   function follow(ws) {
-    ws.send(JSON.stringify({ type: 'session', id, now: Date.now(), start, walltimeEnd: walltimeMs && start + walltimeMs, steps: STEPS, desktop, screen, promise: 'unprivileged' }));
+    ws.send(JSON.stringify({ type: 'session', id, now: Date.now(), start, walltimeEnd: walltimeMs && start + walltimeMs, steps: STEPS, desktop, screen, promise: 'unprivileged', power: screen ? ['shutdown', 'reset', 'poweroff'] : [] }));
     for (const event of past) ws.send(JSON.stringify(event));
     events.add(ws);
     ws.on('close', () => events.delete(ws));

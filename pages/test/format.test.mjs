@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Backoff } from '../web/backoff.js';
-import { duration, hoursMinutes, stepDuration } from '../web/format.js';
+import { bytes, duration, fileTime, hoursMinutes, stepDuration } from '../web/format.js';
 
 test('durations have at most two units', () => {
   assert.deepEqual([0, 999, 59_999, 60_000, 3_599_999, 3_600_000, 90_061_000].map(duration),
@@ -26,4 +26,12 @@ test('a connection that held for five seconds starts over, a shorter one does no
   backoff.delay();
   assert.equal(backoff.delay(4_999), 1000);
   assert.equal(backoff.delay(5_000), 500);
+});
+
+test('bytes in decimal units', () => {
+  assert.deepEqual([0, 999, 1000, 999_499, 999_500, 12_345_678].map(bytes), ['0 B', '999 B', '1 kB', '999 kB', '1.0 MB', '12.3 MB']);
+});
+
+test('a file is named by the local time', () => {
+  assert.equal(fileTime(new Date(2026, 0, 2, 3, 4, 5)), '2026-01-02-030405');
 });

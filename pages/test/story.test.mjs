@@ -105,3 +105,10 @@ test('what is unknown changes nothing', () => {
     assert.deepEqual(tell(story, event, LOCAL), story);
   }
 });
+
+test('a trouble is there until it is over, and the connector repeats those that are', () => {
+  const full = { type: 'trouble', what: 'disk', text: 'full' };
+  assert.deepEqual(told(session, full, { ...full, text: 'fuller' }, { type: 'trouble', what: 'share', text: 'gone' }).troubles, { disk: 'fuller', share: 'gone' });
+  assert.deepEqual(told(session, full, { type: 'trouble-over', what: 'disk' }).troubles, {});
+  assert.deepEqual(told(session, full, session).troubles, {});
+});

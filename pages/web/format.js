@@ -22,3 +22,16 @@ export function hoursMinutes(seconds) {
 function two(number) {
   return String(number).padStart(2, '0');
 }
+
+/** 0 B, 940 kB, 1.2 MB: decimal, as links are sold. */
+export function bytes(amount) {
+  if (amount < 1000) return `${Math.round(amount)} B`;
+  if (amount < 999_500) return `${Math.round(amount / 1000)} kB`;
+  return `${(amount / 1_000_000).toFixed(1)} MB`;
+}
+
+/** For a file's name: the local time, to the second. */
+export function fileTime(date) {
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-');
+  return `${day}-${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
+}

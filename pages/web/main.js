@@ -2,13 +2,22 @@
 // this connector has), and says how it stands. One object, `page`, holds everything the view shows.
 
 import { Backoff } from './backoff.js';
+import { ClipboardMenu } from './clipboard-menu.js';
+import { addConsole } from './console.js';
+import { DesktopMenu } from './desktop-menu.js';
 import { DoorClosed, closing, openDoor } from './door.js';
 import { Refused, enter, forget, takeToken } from './entry.js';
+import { menu } from './menu.js';
+import { Sound } from './sound.js';
 import { nothingYet, tell } from './story.js';
+import { strings } from './strings.js';
+import { keepThumbnail } from './thumbnail.js';
 import { View } from './view.js';
 
 /** So many tries to open a WebSocket in a row, each refused by a server that answers plain requests: it is us. */
 const SHUT_OUT_TRIES = 5;
+/** The connector says something at least every 5 s (contracts/door.md); a page that hears nothing for so long has lost it. */
+const SILENCE_LIMIT_MS = 15_000;
 /** A clock in the page moves this often. */
 const TICK_MS = 250;
 
@@ -20,7 +29,7 @@ const page = {
   fate: null, // {phase: 'refused' | 'impostor', kind, detail}: nothing happens any more
   desk: 'none', // 'none' | 'connecting' | 'shown' | 'lost' | 'left'
   deskProblem: null, // why the desktop did not open, a key of strings.deskWhy or, where trying again is no use, of strings.deskRefused
-  controls: {}, // what the shown desktop can do: {ctrlAltDel}
+  controls: {}, // what the shown desktop can do: {ctrlAltDel, sendKey} of vnc.js, {reconnect, received, clipboard} of rdp.js
 };
 
 /** Where the page stands, for the view and for `<html data-casement>`. */
@@ -39,6 +48,8 @@ function phase() {
 const waiters = new Set();
 const sockets = new Set();
 let events = null;
+let echoes = 0;
+let echoed = () => {};
 let credentials = null;
 
 const view = new View({
@@ -49,9 +60,35 @@ const view = new View({
   },
 });
 
+const desktopMenu = new DesktopMenu(view.stage, {
+  name: () => page.story.id,
+  notify: (text) => view.notify(text),
+  echo: () => echo(),
+});
+
+const clipboardMenu = new ClipboardMenu(view.stage, (text) => view.notify(text));
+const sound = new Sound(() => open(page.story.sound), isFinal, () => view.notify(strings.noSound));
+menu.add({
+  label: strings.sound, group: 'view', checked: () => sound.on, hidden: () => page.desk !== 'shown' || page.story.sound === null,
+  act() {
+    sound.toggle();
+    view.focusDesktop();
+  },
+});
+
+addConsole({
+  controls: () => page.controls,
+  power: () => (events !== null && ['booting', 'ready'].includes(page.story.state) ? page.story.power : []),
+  pressButton: (action) => events?.send(JSON.stringify({ type: 'power', action })),
+  focus: () => view.focusDesktop(),
+});
+
 function change(what) {
   Object.assign(page, what);
   view.show(page, phase());
+  desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
+  clipboardMenu.shows(phase() === 'desktop' ? page.controls.clipboard ?? null : null);
+  menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }
 
@@ -156,12 +193,41 @@ async function followEvents() {
 /** Applies events until the socket closes, then rejects. */
 function listen(door) {
   const closed = closing(door.socket);
+  let heardAt = performance.now();
   door.socket.addEventListener('message', ({ data }) => {
-    change({ lostAt: null, story: tell(page.story, JSON.parse(data), Date.now()) });
+    heardAt = performance.now();
+    const event = JSON.parse(data);
+    if (event.type === 'echo') echoed(event.id);
+    else if (event.type !== 'alive' || page.lostAt !== null) change({ lostAt: null, story: tell(page.story, event, Date.now()) });
   });
   events = door.socket;
   door.handOver();
-  return closed;
+  return Promise.race([closed, silence(() => heardAt, closed)]);
+}
+
+/** Rejects when nothing has been heard for too long: a network that has gone says nothing, and closes no socket. */
+function silence(heardAt, closed) {
+  return new Promise((_, reject) => {
+    const timer = setInterval(() => {
+      if (performance.now() - heardAt() < SILENCE_LIMIT_MS) return;
+      clearInterval(timer);
+      for (const socket of sockets) socket.close();
+      reject(new DoorClosed('lost', { reason: 'silent', opened: true }));
+    }, TICK_MS);
+    closed.catch(() => clearInterval(timer));
+  });
+}
+
+/** Resolves with the milliseconds that a word to the connector and back takes. One at a time: an answer still owed is waited for no longer. */
+function echo() {
+  return new Promise((resolve, reject) => {
+    if (events === null) return reject(new Error('not connected'));
+    const [id, began] = [++echoes, performance.now()];
+    echoed = (answered) => {
+      if (answered === id) resolve(performance.now() - began);
+    };
+    return events.send(JSON.stringify({ type: 'echo', id }));
+  });
 }
 
 /** Does the server of this page answer plain requests? */
@@ -209,9 +275,19 @@ async function keepDesktop() {
   }
 }
 
+/** While the machine boots, whoever waits for its desktop sees what it does. */
+function watchBoot() {
+  document.addEventListener('visibilitychange', () => change({}));
+  keepThumbnail(view.thumbnail, {
+    open: () => open('thumbnail'), until, pause, over,
+    wanted: () => page.story.state === 'booting' && page.story.desktop !== null && page.lostAt === null && !document.hidden,
+  });
+}
+
 addEventListener('hashchange', () => location.reload()); // another link, pasted into this tab
 setInterval(() => view.tick(page, phase()), TICK_MS);
 change({});
 await letIn();
 followEvents();
 keepDesktop();
+watchBoot();

@@ -11,13 +11,16 @@ export const nothingYet = Object.freeze({
   walltimeEnd: null,
   desktop: null, // the route of the RDP desktop, or null
   screen: null, // the route of the machine's screen, or null
+  sound: null, // the route of the desktop's sound, or null
   promise: null,
+  power: [], // the machine's buttons that this page may press
   state: null,
   reason: null, // {code, text}
   deadline: null,
   endedAt: null, // the connector's clock
   steps: [], // {code, text, detail, status: 'todo' | 'running' | 'done' | 'failed', began, ended}; ms since the session's start
   warnings: [],
+  troubles: {}, // what → text: wrong now, and may pass
 });
 
 /** The story after `event`, received at `localNow`. What is not understood changes nothing: so the contract can grow. */
@@ -34,9 +37,12 @@ export function tell(story, event, localNow) {
         walltimeEnd: event.walltimeEnd ?? null,
         desktop: event.desktop ?? null,
         screen: event.screen ?? null,
+        sound: event.sound ?? null,
         promise: event.promise ?? null,
+        power: event.power ?? [],
         steps: event.steps.map(({ code, text }) => known.steps.find((step) => step.code === code) ?? { code, text: clip(text), detail: '', status: 'todo', began: null, ended: null }),
         warnings: [], // the connector repeats those that still matter
+        troubles: {},
       };
     }
     case 'state':
@@ -49,8 +55,13 @@ export function tell(story, event, localNow) {
       };
     case 'step':
       return { ...story, steps: story.steps.map((step, i) => (step.code === event.step ? stepped(step, event, story.steps[i - 1]) : step)) };
+    case 'refused': // what this page asked for
     case 'warning':
       return { ...story, warnings: [...story.warnings, clip(event.text)].slice(-WARNINGS_LIMIT) };
+    case 'trouble':
+      return { ...story, troubles: { ...story.troubles, [event.what]: clip(event.text) } };
+    case 'trouble-over':
+      return { ...story, troubles: Object.fromEntries(Object.entries(story.troubles).filter(([what]) => what !== event.what)) };
     case 'walltime':
       return { ...story, walltimeEnd: now + event.secondsLeft * 1000 };
     default:

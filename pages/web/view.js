@@ -5,7 +5,7 @@ import { menu } from './menu.js';
 import { lasted, secondsLeft, stepTime } from './story.js';
 import { strings } from './strings.js';
 
-/** The last minutes are announced. */
+/** The last minutes are announced, in a notice over the desktop. */
 const SOON_S = 600;
 const LAST_CALLS_S = [600, 300, 120, 60];
 /** Before that, "reconnecting" says it all; and so often it is said again. */
@@ -15,6 +15,7 @@ const byId = (id) => document.getElementById(id);
 
 export class View {
   stage = byId('stage');
+  thumbnail = byId('thumbnail');
   #wishes;
   #steps = new Map(); // code → {item, time}
   #said = new Map(); // code → status announced last
@@ -27,10 +28,11 @@ export class View {
     const texts = {
       name: '', end: strings.end, 'end-title': strings.endTitle, 'end-text': strings.endText, 'end-yes': strings.endYes, 'end-no': strings.endNo,
       toggle: strings.steps, menu: strings.menu, 'ctrl-alt-del': strings.ctrlAltDel, about: strings.about, 'about-title': strings.aboutTitle, 'about-text': strings.aboutText,
-      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings,
+      licences: strings.licences, 'about-close': strings.close, 'worth-title': strings.warnings, 'notice-away': strings.dismiss,
     };
     for (const [id, text] of Object.entries(texts)) byId(id).textContent = text;
     byId('toggle').title = strings.leave;
+    this.thumbnail.alt = strings.thumbnail;
     const on = (id, act) => byId(id).addEventListener('click', act);
     menu.attach(byId('menu'), byId('menu-list'));
     on('end', () => byId('end-dialog').showModal());
@@ -41,6 +43,10 @@ export class View {
     });
     on('about', () => byId('about-dialog').showModal());
     on('about-close', () => byId('about-dialog').close());
+    on('notice-away', () => {
+      this.notify('');
+      this.focusDesktop();
+    });
     on('again', () => this.#wishes.again());
     on('toggle', () => this.#openPanel(byId('toggle').getAttribute('aria-expanded') !== 'true'));
     // The desktop takes every key; this combination gives the keyboard back to the page.
@@ -50,6 +56,13 @@ export class View {
       dispatchEvent(new Event('blur')); // the engine releases the keys it holds down in the desktop
       [...document.querySelectorAll('.bar button')].find((button) => button.checkVisibility?.() ?? button.offsetParent)?.focus();
     }, true);
+  }
+
+  /** Shows a notice over the desktop until it is dismissed; an empty one takes it away. */
+  notify(text) {
+    byId('notice-text').textContent = text;
+    byId('notice').hidden = text === '';
+    if (text) fill('say', text);
   }
 
   /** Shows `page` (main.js) in `phase`. */
@@ -62,7 +75,7 @@ export class View {
     this.#shownPhase = phase;
 
     const refused = phase === 'disconnected' ? strings.deskRefused[page.deskProblem] ?? null : null;
-    const headline = refused ? strings.headline.deskRefused : this.#headline(story, phase, root.dataset.mode);
+    const headline = refused ? strings.headline.deskRefused : this.#headline(page, phase, root.dataset.mode);
     document.title = `${headline} – ${strings.title}`;
     fill('headline', headline);
     fillMarked('lead', refused ?? this.#lead(page, phase, root.dataset.mode));
@@ -78,7 +91,7 @@ export class View {
     byId('ctrl-alt-del').hidden = !page.controls.ctrlAltDel;
     byId('ctrl-alt-del').onclick = () => {
       page.controls.ctrlAltDel?.();
-      this.stage.querySelector('canvas')?.focus({ preventScroll: true });
+      this.focusDesktop();
     };
     if (byId('end').hidden || byId('end').disabled) byId('end-dialog').close();
 
@@ -86,7 +99,13 @@ export class View {
     const warnings = story.warnings.map((text) => Object.assign(document.createElement('li'), { textContent: text }));
     byId('warnings').replaceChildren(...warnings);
     byId('worth').hidden = warnings.length === 0 || page.fate !== null;
+    const troubles = page.fate === null && phase !== 'ended' ? Object.values(story.troubles) : [];
+    fill('troubles', troubles.map(sentence).join(' '));
     this.tick(page, phase);
+  }
+
+  focusDesktop() {
+    this.stage.querySelector('iron-remote-desktop, canvas')?.focus({ preventScroll: true });
   }
 
   /** Moves the clocks. */
@@ -111,9 +130,11 @@ export class View {
     byId('left').title = strings.leftLabel;
     byId('left').classList.toggle('soon', known && seconds <= SOON_S);
     if (known) this.#call(seconds);
+    else if (this.#nextCall) this.#endCalls();
   }
 
-  #headline(story, phase, mode) {
+  #headline({ story, fate }, phase, mode) {
+    if (fate?.kind === 'takenOver') return strings.headline.takenOver;
     if (phase === 'ended' && failed(story)) return strings.headline.failed;
     if (mode === 'screen' && phase === 'desktop') return strings.headline.screen;
     if (mode === 'screen' && phase === 'connecting') return strings.headline.screenConnecting;
@@ -172,7 +193,13 @@ export class View {
     const due = LAST_CALLS_S.filter((call) => seconds <= call).at(-1);
     if (due === undefined || due === this.#nextCall) return;
     this.#nextCall = due;
-    fill('say', strings.leftSoon(Math.max(1, Math.round(seconds / 60))));
+    this.notify(strings.leftSoon(Math.max(1, Math.ceil(seconds / 60)))); // rounded as the bar's
+  }
+
+  /** The session's end is told by the page itself. */
+  #endCalls() {
+    this.#nextCall = 0;
+    this.notify('');
   }
 
   #openPanel(open) {

@@ -17,7 +17,14 @@ export async function show(stage, open, shown) {
     screen.scaleViewport = true;
     screen.background = 'transparent';
     screen.addEventListener('connect', () => {
-      shown({ ctrlAltDel: () => screen.sendCtrlAltDel() });
+      shown({
+        ctrlAltDel: () => screen.sendCtrlAltDel(),
+        /** Says whether there was somebody to send to. */
+        sendKey(keysym, code, down) {
+          if (connected) screen.sendKey(keysym, code, down);
+          return connected;
+        },
+      });
       screen.focus({ preventScroll: true });
     });
     // QEMU speaks first: what it said since the proof is delivered now.

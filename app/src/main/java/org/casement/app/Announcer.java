@@ -33,6 +33,8 @@ final class Announcer implements Consumer<SessionEvent>, AutoCloseable {
         }
       }
       case SessionEvent.Warning warning -> say(warning.text());
+      case SessionEvent.TroubleBegan began -> say(began.text());
+      case SessionEvent.TroubleOver over -> say(over.trouble().code() + ": all is well again");
       case SessionEvent.WalltimeNotice notice ->
           say("this session ends in " + notice.left().toSeconds() + " s");
     }

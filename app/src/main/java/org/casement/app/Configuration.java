@@ -9,29 +9,35 @@ import java.time.Duration;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.isolation.Layers;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
+import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
-import org.tomlj.Toml;
-import org.tomlj.TomlParseResult;
+import org.casement.supervisor.SupervisorSettings;
 
-/// Everything the configuration file says, read once. The annotated example `casement.toml` beside
-/// this class lists every key with its default; a test holds the two against each other.
+/// Everything the configuration says, read once, in two layers: the site's file, and over it, key
+/// by key, the user's own. The annotated example `casement.toml` beside this class lists every key
+/// with its default; a test holds the two against each other.
 record Configuration(
-    Path file,
     Session session,
     Path goldenImage,
     Machine machine,
     Firmware firmware,
     Shares shares,
     Listen listen,
+    ClipboardPolicy clipboard,
+    boolean sound,
+    Console console,
     Isolation isolation) {
 
-  /// Largest file read; the annotated example has 3 KiB.
-  private static final long FILE_LIMIT_BYTES = 256 * 1024;
+  private static final String STANDARD_SHARE =
+      "[[share]]\nname = \"home\"\npath = \"${HOME}/casement\"\n";
 
   /// Drive letters E to Z.
   private static final int SHARES_LIMIT = 22;
@@ -82,68 +88,92 @@ record Configuration(
 
   record Listen(InetAddress address, int firstPort, int lastPort, boolean web, boolean console) {}
 
+  record Console(Set<PowerAction> power) {}
+
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
-  /// The first that exists of: `named`, the user's own file, the site's.
-  ///
-  /// @param environment `HOME` and `USER` are used
   static Configuration find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
-    List<Path> places = new ArrayList<>();
-    if (named.isPresent()) {
-      places.add(named.get().toAbsolutePath());
-    } else {
-      places.add(Path.of(environment.getOrDefault("HOME", "/"), ".config/casement/casement.toml"));
-      places.add(Path.of("/etc/casement/casement.toml"));
-    }
-    for (Path place : places) {
-      if (named.isPresent() || Files.exists(place)) {
-        return read(place, environment);
-      }
-    }
-    throw ConfigurationException.in(
-        places.getLast(),
-        "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it");
+    return read(ConfigurationFiles.find(named, environment), environment);
   }
 
-  static Configuration read(Path file, Map<String, String> environment)
+  /// @param files the one that counts most first
+  static Configuration read(List<Path> files, Map<String, String> environment)
       throws ConfigurationException {
-    String text;
-    try {
-      if (Files.size(file) > FILE_LIMIT_BYTES) {
-        throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
-      }
-      text = Files.readString(file);
-    } catch (IOException e) {
-      throw ConfigurationException.in(file, "cannot be read: " + e);
+    SettingsReading reading = reading(files, environment);
+    Configuration configuration = read(reading, files);
+    if (!reading.unknownKeys().isEmpty()) {
+      throw reading.unknownKeys().getFirst();
     }
-    return parse(file, text, environment);
+    return configuration;
   }
 
-  static Configuration parse(Path file, String text, Map<String, String> environment)
-      throws ConfigurationException {
-    TomlParseResult toml = Toml.parse(text);
-    if (toml.hasErrors()) {
-      var error = toml.errors().getFirst();
-      throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));
-    }
-    Map<String, String> placeholders =
+  static SettingsReading reading(List<Path> files, Map<String, String> environment) {
+    return new SettingsReading(
+        files,
         Map.of(
             "HOME", environment.getOrDefault("HOME", "/"),
-            "USER", environment.getOrDefault("USER", "user"));
-    SettingsSection root = new SettingsSection(file, "", toml, placeholders);
+            "USER", environment.getOrDefault("USER", "user")));
+  }
+
+  /// As `reading` then knows, with its unknown keys left out.
+  static Configuration read(SettingsReading reading, List<Path> files)
+      throws ConfigurationException {
+    List<SettingsSection.Layer> layers = new ArrayList<>();
+    for (Path file : files) {
+      layers.add(new SettingsSection.Layer(Optional.of(file), ConfigurationFiles.parse(file)));
+    }
+    return of(new SettingsSection("", layers, reading));
+  }
+
+  private static Configuration of(SettingsSection root) throws ConfigurationException {
     Configuration configuration =
         new Configuration(
-            file,
             session(root.section("session")),
             golden(root.section("golden")),
             machine(root.section("machine")),
             firmware(root.section("firmware")),
             shares(root.section("shares")),
             listen(root.section("listen")),
+            clipboard(root.section("clipboard")),
+            sound(root.section("sound")),
+            console(root.section("console")),
             isolation(root.section("isolation")));
     root.end();
     return configuration;
+  }
+
+  /// In the supervisor's terms.
+  ///
+  /// @param runtime the runtime directory, which exists
+  SupervisorSettings supervisorSettings(Path runtime) throws IOException {
+    Path home = session.home();
+    return new SupervisorSettings(
+        runtime.toRealPath(),
+        List.of(Files.exists(home) ? home.toRealPath() : home, runtime.toRealPath()),
+        goldenImage,
+        new SupervisorSettings.Machine(
+            machine.qemu(),
+            machine.qemuImg(),
+            machine.qemuFiles(),
+            machine.memoryMebibytes(),
+            machine.cpus(),
+            machine.overlayLimitGibibytes(),
+            machine.acceleration() == AccelerationChoice.TCG,
+            machine.user(),
+            machine.rdpSecurity().chosen(),
+            machine.testPort()),
+        new SupervisorSettings.Firmware(
+            firmware.uefiCode(),
+            firmware.uefiVariables(),
+            firmware.secureBootVariables(),
+            firmware.swtpm()),
+        new SupervisorSettings.Shares(shares.list(), shares.hidden(), shares.smbd()),
+        new SupervisorSettings.Helpers(isolation.bwrap(), isolation.landlock()),
+        listen.web(),
+        session.bootTimeout(),
+        session.drainTimeout(),
+        session.timezone());
   }
 
   private static Session session(SettingsSection section) throws ConfigurationException {
@@ -214,8 +244,14 @@ record Configuration(
   }
 
   private static Shares shares(SettingsSection section) throws ConfigurationException {
+    List<String> hidden = section.strings("hidden", List.of("ondemand"));
+    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
+      throw section.wrong("hidden", "lists names of files or directories, without slashes");
+    }
+    Path smbd = section.absolutePath("smbd", "/usr/sbin/smbd");
     List<Share> list = new ArrayList<>();
-    for (SettingsSection share : section.sections("share")) {
+    for (SettingsSection share : section.sections("share", STANDARD_SHARE)) {
+      share.head();
       String name = share.required("name");
       Path path = share.requiredPath("path");
       share.end();
@@ -225,20 +261,11 @@ record Configuration(
         throw share.wrong("name", String.valueOf(e.getMessage()));
       }
     }
-    if (list.isEmpty()) {
-      list.add(new Share("home", section.expanded("${HOME}/casement")));
-    }
     if (list.size() > SHARES_LIMIT) {
       throw section.wrong("share", "is listed at most " + SHARES_LIMIT + " times: a drive each");
     }
-    List<String> hidden = section.strings("hidden", List.of("ondemand"));
-    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
-      throw section.wrong("hidden", "lists names of files or directories, without slashes");
-    }
-    Shares shares =
-        new Shares(List.copyOf(list), hidden, section.absolutePath("smbd", "/usr/sbin/smbd"));
     section.end();
-    return shares;
+    return new Shares(List.copyOf(list), hidden, smbd);
   }
 
   private static Listen listen(SettingsSection section) throws ConfigurationException {
@@ -264,6 +291,36 @@ record Configuration(
         new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
     section.end();
     return listen;
+  }
+
+  private static ClipboardPolicy clipboard(SettingsSection section) throws ConfigurationException {
+    ClipboardPolicy clipboard =
+        new ClipboardPolicy(
+            section.bool("from_desktop", true),
+            section.bool("to_desktop", true),
+            section.integer("limit_kib", 4096, 1, 65536) * 1024);
+    section.end();
+    return clipboard;
+  }
+
+  private static boolean sound(SettingsSection section) throws ConfigurationException {
+    boolean enabled = section.bool("enabled", false);
+    section.end();
+    return enabled;
+  }
+
+  private static Console console(SettingsSection section) throws ConfigurationException {
+    Set<PowerAction> power = EnumSet.noneOf(PowerAction.class);
+    for (String code : section.strings("power", List.of("shutdown", "reset"))) {
+      power.add(
+          PowerAction.of(code)
+              .orElseThrow(
+                  () ->
+                      section.wrong(
+                          "power", "lists any of \"shutdown\", \"reset\" and \"poweroff\"")));
+    }
+    section.end();
+    return new Console(power);
   }
 
   private static Isolation isolation(SettingsSection section) throws ConfigurationException {

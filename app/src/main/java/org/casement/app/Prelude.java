@@ -2,6 +2,7 @@ package org.casement.app;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -20,9 +21,9 @@ record Prelude(
   /// Two threads move the bytes of one person's desktop; the second serves pages meanwhile.
   private static final int EVENT_LOOPS = 2;
 
-  static Prelude begin(Path config, Map<String, String> environment) {
+  static Prelude begin(List<Path> files, Map<String, String> environment) {
     return new Prelude(
-        begun("configuration", () -> Configuration.read(config, environment)),
+        begun("configuration", () -> Configuration.read(files, environment)),
         begun("loops", () -> EventLoops.start(EVENT_LOOPS)),
         begun("pages", () -> Pages.load(Prelude.class.getClassLoader(), PAGES)));
   }

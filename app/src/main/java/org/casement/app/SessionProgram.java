@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -39,9 +40,9 @@ import org.casement.session.EventLog;
 import org.casement.session.SessionId;
 import org.casement.session.SessionState;
 import org.casement.session.SessionStory;
+import org.casement.session.SteadyClock;
 import org.casement.supervisor.StoryLog;
 import org.casement.supervisor.Supervisor;
-import org.casement.supervisor.SupervisorSettings;
 import org.casement.web.DesktopLogin;
 import org.casement.web.WebConnector;
 
@@ -57,24 +58,29 @@ final class SessionProgram {
   /// What the first process of the session gets as its command line.
   ///
   /// @param home the session's own directory below the session homes
-  record Arguments(Path config, SessionId id, Path home, Path runtime, Duration walltime) {
+  /// @param configuration its files, the one that counts most first
+  record Arguments(
+      SessionId id, Path home, Path runtime, Duration walltime, List<Path> configuration) {
     List<String> commandLine() {
-      return List.of(
-          "session",
-          config.toString(),
-          id.value(),
-          home.toString(),
-          runtime.toString(),
-          Long.toString(walltime.toSeconds()));
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "session",
+                  id.value(),
+                  home.toString(),
+                  runtime.toString(),
+                  Long.toString(walltime.toSeconds())));
+      configuration.forEach(file -> line.add(file.toString()));
+      return line;
     }
 
     static Arguments parse(List<String> line) {
       return new Arguments(
-          Path.of(line.get(0)),
-          new SessionId(line.get(1)),
+          new SessionId(line.get(0)),
+          Path.of(line.get(1)),
           Path.of(line.get(2)),
-          Path.of(line.get(3)),
-          Duration.ofSeconds(Long.parseLong(line.get(4))));
+          Duration.ofSeconds(Long.parseLong(line.get(3))),
+          line.stream().skip(4).map(Path::of).toList());
     }
   }
 
@@ -84,7 +90,7 @@ final class SessionProgram {
   private final List<InheritedListener> listeners;
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
-  private final InstantSource clock = InstantSource.system();
+  private final InstantSource clock = new SteadyClock(Instant.now(), System::nanoTime);
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile int exitStatus = Main.FAILED;
 
@@ -107,15 +113,15 @@ final class SessionProgram {
     try {
       Arguments arguments = Arguments.parse(line);
       Map<String, String> environment = System.getenv();
-      Prelude prelude = Prelude.begin(arguments.config(), environment);
+      Prelude prelude = Prelude.begin(arguments.configuration(), environment);
       ProcessHardening.nonDumpable(); // SECURITY: before there is a secret
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
       return new SessionProgram(arguments, environment, prelude, listeners, _ -> {}).run();
     } catch (ConfigurationException e) {
-      System.err.println("casement: " + e.getMessage());
+      Main.complain(e.getMessage());
       return Main.CONFIGURATION;
     } catch (IOException e) {
-      System.err.println("casement: the session did not start: " + e.getMessage());
+      Main.complain("the session did not start: " + e.getMessage());
       return Main.UNAVAILABLE;
     } catch (RuntimeException | Error e) { // other threads would keep the process alive
       e.printStackTrace();
@@ -139,7 +145,7 @@ final class SessionProgram {
         Announcer announcer = new Announcer();
         EventLoops loops = Prelude.result(prelude.loops())) {
       Configuration configuration = Prelude.result(prelude.configuration());
-      EventLog log = new EventLog(logFile, clock);
+      EventLog log = new EventLog(logFile, InstantSource.system());
       SessionStory story =
           new SessionStory(
               arguments.id(), Optional.of(clock.instant().plus(arguments.walltime())), clock);
@@ -156,7 +162,13 @@ final class SessionProgram {
       story.follow(new StoryLog(log));
       story.follow(announcer);
       Supervisor supervisor =
-          new Supervisor(settings(configuration), story, loops, log, random, clock);
+          new Supervisor(
+              configuration.supervisorSettings(arguments.runtime()),
+              story,
+              loops,
+              log,
+              random,
+              clock);
       supervisor.look();
       return live(configuration, story, supervisor, loops, log, announcer);
     }
@@ -179,6 +191,8 @@ final class SessionProgram {
             Prelude.result(prelude.pages()),
             STRENGTH,
             () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
+            new Desk.Power(configuration.console().power(), supervisor::press),
+            supervisor::watchScreen,
             random,
             log);
     Deque<InheritedListener> unused = new ArrayDeque<>(listeners);
@@ -193,7 +207,9 @@ final class SessionProgram {
                 desk,
                 listener.descriptor(),
                 () -> login(configuration, story, supervisor),
-                supervisor.rdp()));
+                supervisor.rdp(),
+                configuration.clipboard(),
+                configuration.sound()));
       }
       if (configuration.listen().console()) {
         InheritedListener listener = unused.removeFirst();
@@ -244,39 +260,6 @@ final class SessionProgram {
                 supervisor.desktopPassword(),
                 supervisor.rdpSecurity()))
         : Optional.empty();
-  }
-
-  private SupervisorSettings settings(Configuration configuration) throws IOException {
-    return new SupervisorSettings(
-        arguments.runtime().toRealPath(),
-        List.of(configuration.session().home().toRealPath(), arguments.runtime().toRealPath()),
-        configuration.goldenImage(),
-        new SupervisorSettings.Machine(
-            configuration.machine().qemu(),
-            configuration.machine().qemuImg(),
-            configuration.machine().qemuFiles(),
-            configuration.machine().memoryMebibytes(),
-            configuration.machine().cpus(),
-            configuration.machine().overlayLimitGibibytes(),
-            configuration.machine().acceleration() == Configuration.AccelerationChoice.TCG,
-            configuration.machine().user(),
-            configuration.machine().rdpSecurity().chosen(),
-            configuration.machine().testPort()),
-        new SupervisorSettings.Firmware(
-            configuration.firmware().uefiCode(),
-            configuration.firmware().uefiVariables(),
-            configuration.firmware().secureBootVariables(),
-            configuration.firmware().swtpm()),
-        new SupervisorSettings.Shares(
-            configuration.shares().list(),
-            configuration.shares().hidden(),
-            configuration.shares().smbd()),
-        new SupervisorSettings.Helpers(
-            configuration.isolation().bwrap(), configuration.isolation().landlock()),
-        configuration.listen().web(),
-        configuration.session().bootTimeout(),
-        configuration.session().drainTimeout(),
-        configuration.session().timezone());
   }
 
   /// Prints the first links and leaves the desktop's in the session home.

@@ -4,88 +4,124 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
 import org.tomlj.TomlArray;
 import org.tomlj.TomlPosition;
 import org.tomlj.TomlTable;
 
-/// One table of the configuration file. Reading a key makes it known; [#end()] then refuses every
-/// key that nobody read, so that no list of keys can drift from the code.
+/// One table of the configuration, which several files may hold: the first of them that has a key
+/// counts. Reading a key makes it known; [#end()] then refuses every key that nobody read, so that
+/// no list of keys can drift from the code.
 final class SettingsSection {
   private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([smhd])");
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Za-z_]*)\\}");
 
-  private final Path file;
+  /// This table in one file; `file` is empty for what the program says itself.
+  record Layer(Optional<Path> file, TomlTable table) {
+    private String origin(String key) {
+      TomlPosition position = table.inputPositionOf(List.of(key));
+      return file.map(path -> position == null ? path.toString() : path + ":" + position.line())
+          .orElse("default");
+    }
+  }
+
+  /// A value and the table it stands in.
+  private record Found(Layer layer, Object value) {}
+
   private final String name;
-  private final TomlTable table;
-  private final Map<String, String> placeholders;
+  private final List<Layer> layers;
+  private final SettingsReading reading;
   private final Set<String> known = new LinkedHashSet<>();
 
-  SettingsSection(Path file, String name, TomlTable table, Map<String, String> placeholders) {
-    this.file = file;
+  /// @param layers the one that counts most first
+  SettingsSection(String name, List<Layer> layers, SettingsReading reading) {
     this.name = name;
-    this.table = table;
-    this.placeholders = placeholders;
+    this.layers = List.copyOf(layers);
+    this.reading = reading;
   }
 
   SettingsSection section(String key) throws ConfigurationException {
     known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return new SettingsSection(file, path(key), Toml.parse(""), placeholders);
+    List<Layer> inner = new ArrayList<>();
+    for (Layer layer : layers) {
+      Object value = layer.table().get(List.of(key));
+      if (value instanceof TomlTable table) {
+        inner.add(new Layer(layer.file(), table));
+      } else if (value != null) {
+        throw wrong(layer, key, "is a table: write [" + path(key) + "]");
+      }
     }
-    if (!(value instanceof TomlTable inner)) {
-      throw wrong(key, "is a table: write [" + path(key) + "]");
-    }
-    return new SettingsSection(file, path(key), inner, placeholders);
+    reading.head("[" + path(key) + "]");
+    return new SettingsSection(path(key), inner, reading);
   }
 
-  /// The tables of `[[name.key]]`; empty if there is none.
-  List<SettingsSection> sections(String key) throws ConfigurationException {
-    known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return List.of();
-    }
-    if (!(value instanceof TomlArray array)) {
-      throw wrong(key, "is a list of tables: write [[" + path(key) + "]]");
+  /// The tables of `[[name.key]]`, of one file.
+  ///
+  /// @param standard as TOML, where there is none
+  List<SettingsSection> sections(String key, String standard) throws ConfigurationException {
+    Found found = take(key);
+    if (found == null || (found.value() instanceof TomlArray array && array.isEmpty())) {
+      TomlTable table = Toml.parse(standard);
+      found =
+          new Found(
+              new Layer(Optional.empty(), table), Objects.requireNonNull(table.get(List.of(key))));
     }
     List<SettingsSection> sections = new ArrayList<>();
-    for (int i = 0; i < array.size(); i++) {
-      if (!(array.get(i) instanceof TomlTable inner)) {
-        throw wrong(key, "is a list of tables: write [[" + path(key) + "]]");
+    if (found.value() instanceof TomlArray array) {
+      for (Object element : array.toList()) {
+        if (element instanceof TomlTable table) {
+          Layer layer = new Layer(found.layer().file(), table);
+          sections.add(new SettingsSection(path(key), List.of(layer), reading));
+        }
       }
-      sections.add(new SettingsSection(file, path(key), inner, placeholders));
+      if (sections.size() == array.size()) {
+        return sections;
+      }
     }
-    return sections;
+    throw wrong(found.layer(), key, "is a list of tables: write [[" + path(key) + "]]");
+  }
+
+  /// Begins one of [#sections] in the configuration in effect.
+  void head() {
+    reading.head("[[" + name + "]]");
   }
 
   String string(String key, String standard) throws ConfigurationException {
-    known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return expand(key, standard);
+    Found found = take(key);
+    String text = standard;
+    if (found != null) {
+      if (!(found.value() instanceof String string)) {
+        throw wrong(found.layer(), key, "is a string: write " + key + " = \"…\"");
+      }
+      text = string;
     }
-    if (!(value instanceof String text)) {
-      throw wrong(key, "is a string: write " + key + " = \"…\"");
-    }
-    return expand(key, text);
+    String expanded = expand(key, text);
+    show(key, quoted(expanded), found);
+    return expanded;
   }
 
   String required(String key) throws ConfigurationException {
-    known.add(key);
-    if (value(key) == null) {
-      throw ConfigurationException.in(file, "[" + name + "] needs the key " + key);
+    if (take(key) == null) {
+      for (Layer layer : layers) {
+        for (String slip : layer.table().keySet()) {
+          if (isNear(slip, key)) {
+            throw unknown(layer, slip);
+          }
+        }
+      }
+      throw ConfigurationException.in(
+          reading.foremostFile(), "[" + name + "] needs the key " + key);
     }
     return string(key, "");
   }
@@ -98,32 +134,29 @@ final class SettingsSection {
     return absolute(key, required(key));
   }
 
-  /// A default that no key overrides.
-  Path expanded(String standard) throws ConfigurationException {
-    return Path.of(expand("", standard)).normalize();
-  }
-
   int integer(String key, int standard, int least, int most) throws ConfigurationException {
-    known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return standard;
+    Found found = take(key);
+    int number = standard;
+    if (found != null) {
+      if (!(found.value() instanceof Long given) || given < least || given > most) {
+        throw wrong(found.layer(), key, "is a whole number from " + least + " to " + most);
+      }
+      number = Math.toIntExact(given);
     }
-    if (!(value instanceof Long number) || number < least || number > most) {
-      throw wrong(key, "is a whole number from " + least + " to " + most);
-    }
-    return Math.toIntExact(number);
+    show(key, Integer.toString(number), found);
+    return number;
   }
 
   boolean bool(String key, boolean standard) throws ConfigurationException {
-    known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return standard;
+    Found found = take(key);
+    boolean bool = standard;
+    if (found != null) {
+      if (!(found.value() instanceof Boolean given)) {
+        throw wrong(found.layer(), key, "is true or false");
+      }
+      bool = given;
     }
-    if (!(value instanceof Boolean bool)) {
-      throw wrong(key, "is true or false");
-    }
+    show(key, Boolean.toString(bool), found);
     return bool;
   }
 
@@ -167,23 +200,26 @@ final class SettingsSection {
   }
 
   List<String> strings(String key, List<String> standard) throws ConfigurationException {
-    known.add(key);
-    Object value = value(key);
-    if (value == null) {
-      return standard;
-    }
+    Found found = take(key);
     List<String> strings = new ArrayList<>();
-    if (value instanceof TomlArray array) {
-      for (Object element : array.toList()) {
-        if (element instanceof String text) {
-          strings.add(expand(key, text));
+    if (found == null) {
+      strings.addAll(standard);
+    } else {
+      List<Object> elements =
+          found.value() instanceof TomlArray array ? array.toList() : List.of(found.value());
+      for (Object element : elements) {
+        if (!(found.value() instanceof TomlArray) || !(element instanceof String text)) {
+          throw wrong(
+              found.layer(), key, "is a list of strings: write " + key + " = [\"…\", \"…\"]");
         }
-      }
-      if (strings.size() == array.size()) {
-        return strings;
+        strings.add(expand(key, text));
       }
     }
-    throw wrong(key, "is a list of strings: write " + key + " = [\"…\", \"…\"]");
+    show(
+        key,
+        strings.stream().map(SettingsSection::quoted).collect(Collectors.joining(", ", "[", "]")),
+        found);
+    return strings;
   }
 
   List<Path> absolutePaths(String key, List<String> standard) throws ConfigurationException {
@@ -196,28 +232,44 @@ final class SettingsSection {
 
   /// A value of `key` that was read and is not acceptable for a reason only the reader knows.
   ConfigurationException wrong(String key, String rule) {
-    TomlPosition position = table.inputPositionOf(List.of(key));
+    Found found = take(key);
+    return found == null
+        ? ConfigurationException.in(reading.foremostFile(), path(key) + " " + rule)
+        : wrong(found.layer(), key, rule);
+  }
+
+  private ConfigurationException wrong(Layer layer, String key, String rule) {
     String problem = path(key) + " " + rule;
+    TomlPosition position = layer.table().inputPositionOf(List.of(key));
+    Path file = layer.file().orElse(reading.foremostFile());
     return position == null
         ? ConfigurationException.in(file, problem)
         : ConfigurationException.at(file, position, problem);
   }
 
-  /// Refuses keys that nobody asked for.
-  void end() throws ConfigurationException {
-    for (String key : table.keySet()) {
-      if (!known.contains(key)) {
-        throw wrong(key, "is not a key of Casement's; " + nearest(key));
+  /// Refuses keys that nobody asked for, in whichever file.
+  void end() {
+    for (Layer layer : layers) {
+      for (String key : layer.table().keySet()) {
+        if (!known.contains(key)) {
+          reading.unknownKey(unknown(layer, key));
+        }
       }
     }
   }
 
-  private String nearest(String key) {
-    return known.stream()
-        .min((a, b) -> Integer.compare(distance(key, a), distance(key, b)))
-        .filter(candidate -> distance(key, candidate) <= Math.max(2, key.length() / 3))
-        .map(candidate -> "did you mean " + candidate + "?")
-        .orElse("known here: " + String.join(", ", known));
+  private ConfigurationException unknown(Layer layer, String key) {
+    String advice =
+        known.stream()
+            .filter(candidate -> isNear(key, candidate))
+            .min(Comparator.comparingInt(candidate -> distance(key, candidate)))
+            .map(candidate -> "did you mean " + candidate + "?")
+            .orElse("known here: " + String.join(", ", known));
+    return wrong(layer, key, "is not a key of Casement's; " + advice);
+  }
+
+  private static boolean isNear(String key, String candidate) {
+    return distance(key, candidate) <= Math.max(2, key.length() / 3);
   }
 
   /// Levenshtein's edit distance.
@@ -237,18 +289,17 @@ final class SettingsSection {
   }
 
   private Path absolute(String key, String text) throws ConfigurationException {
-    Path path = Path.of(text);
-    if (!path.isAbsolute()) {
-      throw wrong(key, "is an absolute path, not \"" + text + "\"");
+    if (!text.startsWith("/") || text.indexOf('\0') >= 0) {
+      throw wrong(key, "is an absolute path, not " + quoted(text));
     }
-    return path.normalize();
+    return Path.of(text).normalize();
   }
 
   private String expand(String key, String text) throws ConfigurationException {
     Matcher matcher = PLACEHOLDER.matcher(text);
     StringBuilder expanded = new StringBuilder();
     while (matcher.find()) {
-      String value = placeholders.get(matcher.group(1));
+      String value = reading.placeholders().get(matcher.group(1));
       if (value == null) {
         throw wrong(key, "knows ${HOME} and ${USER} only, not " + matcher.group());
       }
@@ -257,8 +308,24 @@ final class SettingsSection {
     return matcher.appendTail(expanded).toString();
   }
 
-  private @Nullable Object value(String key) {
-    return table.get(List.of(key));
+  /// The value that counts; makes `key` known.
+  private @Nullable Found take(String key) {
+    known.add(key);
+    for (Layer layer : layers) {
+      Object value = layer.table().get(List.of(key));
+      if (value != null) {
+        return new Found(layer, value);
+      }
+    }
+    return null;
+  }
+
+  private void show(String key, String toml, @Nullable Found found) {
+    reading.value(key + " = " + toml, found == null ? "default" : found.layer().origin(key));
+  }
+
+  private static String quoted(String text) {
+    return "\"" + Toml.tomlEscape(text) + "\"";
   }
 
   private String path(String key) {

@@ -40,7 +40,7 @@ final class TrainCommand implements Callable<Integer> {
     try {
       Files.writeString(config, "golden.image = \"" + directory.resolve("none") + "\"\n");
       Map<String, String> environment = Map.of("HOME", directory.toString(), "USER", "train");
-      Configuration configuration = Configuration.read(config, environment);
+      Configuration configuration = Configuration.read(List.of(config), environment);
       SessionId id = new SessionId("train");
       SessionHome home = SessionHome.create(configuration.session().home(), id);
       List<InheritedListener> listeners = new ArrayList<>();
@@ -49,13 +49,13 @@ final class TrainCommand implements Callable<Integer> {
       }
       SessionProgram.Arguments arguments =
           new SessionProgram.Arguments(
-              config, id, home.directory(), runtime.path(), Duration.ofHours(1));
+              id, home.directory(), runtime.path(), Duration.ofHours(1), List.of(config));
       RunCommand.plain(List.of("--time", "1h")); // as the outer process does
       SealedRun.prepare();
       new SessionProgram(
               arguments,
               environment,
-              Prelude.begin(config, environment),
+              Prelude.begin(List.of(config), environment),
               listeners,
               TrainCommand::visit)
           .run();

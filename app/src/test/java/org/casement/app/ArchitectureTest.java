@@ -131,6 +131,26 @@ class ArchitectureTest {
         .check(CASEMENT);
   }
 
+  /// A node whose time of day jumps must not move anything in a session's life: there the time
+  /// comes from SteadyClock and System.nanoTime().
+  @Test
+  void onlyTheProgramReadsTheTimeOfDay() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages("org.casement.app..", "org.casement.isolation..")
+        .should()
+        .callMethodWhere(
+            target(owner(name("java.lang.System"))).and(target(name("currentTimeMillis"))))
+        .orShould()
+        .callMethodWhere(target(owner(resideInAPackage("java.time.."))).and(target(name("now"))))
+        .orShould()
+        .callMethodWhere(target(owner(name("java.time.InstantSource"))).and(target(name("system"))))
+        .orShould()
+        .dependOnClassesThat()
+        .belongToAnyOf(java.time.Clock.class, java.util.Date.class)
+        .check(CASEMENT);
+  }
+
   @Test
   void packagesHaveNoCyclesAndModestNames() {
     slices().matching("org.casement.(**)").should().beFreeOfCycles().check(CASEMENT);

@@ -20,9 +20,11 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
 import org.casement.protocol.guestapi.SessionDocument;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.relay.Desk;
 import org.casement.relay.Door;
@@ -101,6 +103,8 @@ final class PeerDesktop implements AutoCloseable {
             Pages.load(PeerDesktop.class.getClassLoader(), PAGES),
             "unprivileged",
             () -> {},
+            new Desk.Power(Set.of(), _ -> {}),
+            _ -> () -> {},
             random,
             log);
     connector =
@@ -108,7 +112,9 @@ final class PeerDesktop implements AutoCloseable {
             desk,
             listener(),
             () -> Optional.of(new DesktopLogin("user", password, RdpSecurity.TLS)),
-            new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort));
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), rdpPort),
+            new ClipboardPolicy(true, true, 4 * 1024 * 1024),
+            false);
     link =
         URI.create(
             "http://127.0.0.1:"

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.InstantSource;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.console.ConsoleConnector;
 import org.casement.relay.Desk;
 import org.casement.relay.Door;
@@ -28,6 +29,8 @@ public final class RelayHost {
 
   private RelayHost() {}
 
+  /// Serves until its input ends.
+  ///
   /// @param arguments the subcommand for which the launcher takes us, and QEMU's VNC socket
   public static void main(String[] arguments) throws IOException {
     SecureRandom random = new SecureRandom();
@@ -44,6 +47,8 @@ public final class RelayHost {
             Pages.load(RelayHost.class.getClassLoader(), "org/casement/pages/dist/"),
             "unprivileged",
             () -> {},
+            new Desk.Power(Set.of(), _ -> {}),
+            _ -> () -> {},
             random,
             log);
     Socket socket = Socket.newSocketStream();

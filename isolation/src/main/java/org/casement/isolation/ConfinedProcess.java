@@ -1,9 +1,11 @@
 package org.casement.isolation;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,6 +16,7 @@ import java.util.OptionalLong;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /// One helper running in its [Confinement]. The platform thread that started it lives as long as it
 /// does: `--die-with-parent` follows the thread (prctl(2), PR_SET_PDEATHSIG). That thread also
@@ -32,6 +35,8 @@ public final class ConfinedProcess implements AutoCloseable {
 
   /// From exec of bwrap to its child takes 1 to 3 ms; more than this is a broken node.
   private static final long CHILD_TIMEOUT_SECONDS = 10;
+
+  private static final Duration TRIAL_LIMIT = Duration.ofSeconds(10);
 
   private static final long CLOSE_LIMIT_SECONDS = 2;
 
@@ -67,33 +72,29 @@ public final class ConfinedProcess implements AutoCloseable {
     return start(name, bwrap, confinement, rules, Redirect.appendTo(log.toFile()), options);
   }
 
-  /// Runs `true` in a confinement: why helpers cannot be confined on this node, or empty.
-  public static Optional<String> problem(Path bwrap) {
+  /// What came of a try.
+  ///
+  /// @param problem why helpers cannot be confined; empty if they can
+  /// @param layers what held, see [#layers()]
+  public record Trial(Optional<String> problem, String layers) {}
+
+  /// Runs `true` in a confinement.
+  public static Trial tryOut(Path bwrap, Layers.Use landlock) {
     Confinement nothing = Confinement.of(Path.of("/usr/bin/true")).build();
+    Options options = new Options(Layers.DEFAULT.withLandlock(landlock), OptionalLong.empty());
     try (ConfinedProcess process =
-        start(
-            "confinement test",
-            bwrap,
-            nothing,
-            NetworkRules.NONE,
-            Redirect.PIPE,
-            Options.DEFAULT)) {
-      String output =
-          new String(process.bwrap.getInputStream().readNBytes(4096), StandardCharsets.UTF_8);
-      int status = process.waitFor();
-      if (status == 0) {
-        return Optional.empty();
-      }
-      String first = output.lines().findFirst().orElse("exit status " + status);
-      return Optional.of(
-          "helpers cannot be confined: "
-              + first
-              + UserNamespaces.hint().map("; "::concat).orElse(""));
+        start("confinement test", bwrap, nothing, NetworkRules.NONE, Redirect.PIPE, options)) {
+      ShortRun run = ShortRun.of(process.bwrap, TRIAL_LIMIT);
+      return new Trial(
+          run.succeeded()
+              ? Optional.empty()
+              : Optional.of("helpers cannot be confined: " + run.firstWords()),
+          process.layers());
     } catch (IOException e) {
-      return Optional.of("helpers cannot be confined: " + e.getMessage());
+      return new Trial(Optional.of("helpers cannot be confined: " + e.getMessage()), "");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return Optional.of("helpers cannot be confined: interrupted while trying");
+      return new Trial(Optional.of("helpers cannot be confined: interrupted while trying"), "");
     }
   }
 
@@ -202,6 +203,23 @@ public final class ConfinedProcess implements AutoCloseable {
 
   public boolean isAlive() {
     return bwrap.isAlive();
+  }
+
+  /// Whether a signal has stopped the helper or a process it has started (state T in proc(5)): it
+  /// does nothing until it is continued.
+  public boolean isStopped() {
+    return helper.stream()
+        .flatMap(main -> Stream.concat(Stream.of(main), main.descendants()))
+        .anyMatch(ConfinedProcess::isStopped);
+  }
+
+  private static boolean isStopped(ProcessHandle process) {
+    try {
+      String stat = Files.readString(Path.of("/proc/" + process.pid() + "/stat"), ISO_8859_1);
+      return stat.startsWith("T", stat.lastIndexOf(')') + 2);
+    } catch (IOException e) {
+      return false; // it has ended
+    }
   }
 
   /// Waits for the end: the helper's exit status, or 128 + the signal that ended it.

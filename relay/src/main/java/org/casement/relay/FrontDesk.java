@@ -9,6 +9,8 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -43,16 +45,22 @@ public final class FrontDesk implements AutoCloseable {
   private final Set<ProvenSocket> sockets = ConcurrentHashMap.newKeySet();
   private final HttpServer server;
 
-  private FrontDesk(Desk desk, int fd, Route route) throws IOException {
+  private FrontDesk(Desk desk, int fd, List<Route> shown) throws IOException {
     this.desk = desk;
     this.routes =
-        Map.of("events", new EventsRoute(desk, route)::open, route.name(), route.opened());
+        new HashMap<>(
+            Map.of(
+                "events",
+                new EventsRoute(desk, shown)::open,
+                "thumbnail",
+                new ThumbnailRoute(desk)::open));
+    shown.forEach(route -> routes.put(route.name(), route.opened()));
     this.server = HttpServer.adopt(desk.loops(), fd, HttpLimits.OF_BROWSERS, this::answer);
   }
 
   /// Serves on the inherited listener `fd`, which it closes at the end.
-  public static FrontDesk open(Desk desk, int fd, Route route) throws IOException {
-    return new FrontDesk(desk, fd, route);
+  public static FrontDesk open(Desk desk, int fd, Route... shown) throws IOException {
+    return new FrontDesk(desk, fd, List.of(shown));
   }
 
   public InetSocketAddress address() {

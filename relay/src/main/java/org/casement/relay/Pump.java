@@ -7,6 +7,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.WriteBufferWaterMark;
 import io.netty.handler.codec.http.websocketx.BinaryWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.ContinuationWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.WebSocketFrame;
@@ -14,7 +15,8 @@ import io.netty.util.ReferenceCountUtil;
 
 /// Copies bytes between a page and a channel to the guest or to QEMU: each buffer read there
 /// becomes one WebSocket message, each frame's content is written there. While one side is full the
-/// other is not read, so a slow reader costs a fixed amount of memory.
+/// other is not read, so a slow reader costs a fixed amount of memory: [#HIGH_WATER_BYTES] and what
+/// one more round of reading brings, in each direction.
 ///
 /// Closing: when the far side ends, what it sent is delivered, then the page is told. When the page
 /// goes, what it sent is written, then the far side is closed; a WebSocket knows no half-close.
@@ -23,6 +25,13 @@ import io.netty.util.ReferenceCountUtil;
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 public final class Pump {
+  /// Where reading of the other side stops. Netty's own 64 KiB is less than one picture of the
+  /// desktop, and a fast page would be served in small steps.
+  static final int HIGH_WATER_BYTES = 256 * 1024;
+
+  /// Where it begins again.
+  static final int LOW_WATER_BYTES = 64 * 1024;
+
   private static final int READ_BYTES = 1 << 16;
 
   private Pump() {}
@@ -35,6 +44,9 @@ public final class Pump {
     if (!far.eventLoop().equals(page.channel().eventLoop())) {
       throw new IllegalArgumentException("a pump's channels must share an event loop");
     }
+    WriteBufferWaterMark marks = new WriteBufferWaterMark(LOW_WATER_BYTES, HIGH_WATER_BYTES);
+    page.channel().config().setWriteBufferWaterMark(marks);
+    far.config().setWriteBufferWaterMark(marks);
     page.addHandler(new FromPage(page, far));
     far.pipeline().addLast(new FromFar(page, farEnd));
     page.whenClosing(() -> closeAfterFlush(far));

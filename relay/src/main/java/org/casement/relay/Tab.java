@@ -8,7 +8,7 @@ import org.casement.session.Secret;
 
 /// One tab of a browser that was let in, with its open WebSockets. Thread-safe.
 public final class Tab {
-  /// A page has two; more are those that the network has lost and nobody has noticed yet.
+  /// A page has four at most; more are those that the network has lost and nobody has noticed yet.
   static final int SOCKETS_LIMIT = 8;
 
   private final String name;

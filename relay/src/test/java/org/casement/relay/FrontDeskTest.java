@@ -1,5 +1,6 @@
 package org.casement.relay;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -9,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.casement.session.EndReason;
+import org.casement.session.PowerAction;
 import org.casement.session.SessionEvent.StepStatus;
 import org.casement.session.SessionState.Ended;
 import org.casement.session.SessionState.Ready;
@@ -52,6 +54,8 @@ class FrontDeskTest {
       assertThat(events.next()).contains("\"status\":\"done\"");
       session.story.become(new Ready(session.now.get()));
       events.expect("{\"type\":\"state\",\"state\":\"ready\"}");
+      events.send("{\"type\":\"echo\",\"id\":7}");
+      events.expect("{\"type\":\"echo\",\"id\":7}");
       events.send("{\"type\":\"end\"}");
       assertThat(session.endAsked.await(10, TimeUnit.SECONDS)).isTrue();
       session.story.become(new Ended(EndReason.of(EndReason.Kind.USER)));
@@ -199,6 +203,61 @@ class FrontDeskTest {
   }
 
   @Test
+  void aButtonThatIsNotAllowedIsRefusedAndOneThatIsAllowedIsPressed() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser.Socket events = session.entered(session.frontDesk().address()).open("events");
+      assertThat(events.next()).contains("\"power\":[\"reset\"]");
+      events.next(); // the state
+      events.send("{\"type\":\"power\",\"action\":\"poweroff\"}");
+      events.expect("{\"type\":\"refused\",\"text\":\"this session does not allow poweroff\"}");
+      events.send("{\"type\":\"power\",\"action\":\"reset\"}");
+      assertThat(session.pressed.poll(10, TimeUnit.SECONDS)).isEqualTo(PowerAction.RESET);
+      assertThat(session.pressed).isEmpty();
+      assertThat(session.logged.toString(UTF_8))
+          .containsPattern("power-refused action=poweroff tab=[\\w-]{16}")
+          .containsPattern("power-asked action=reset tab=[\\w-]{16}");
+      events.send("{\"type\":\"power\",\"action\":\"explode\"}");
+      assertThat(events.closeCode()).isEqualTo(4400);
+    }
+  }
+
+  @Test
+  void aDesktopsPageHasNoButtons() throws Exception {
+    try (TestSession session = new TestSession();
+        FrontDesk desktop =
+            FrontDesk.open(
+                session.desk,
+                TestSession.listener(),
+                new Route(Route.Shows.DESKTOP, "rdp", _ -> {}))) {
+      TestBrowser.Socket events = session.entered(desktop.address()).open("events");
+      assertThat(events.next()).contains("\"power\":[]");
+      events.next();
+      events.send("{\"type\":\"power\",\"action\":\"reset\"}");
+      assertThat(events.next()).contains("refused");
+      assertThat(session.pressed).isEmpty();
+    }
+  }
+
+  @Test
+  void picturesOfTheScreenComeWhileTheSocketIsOpen() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser browser = session.entered(session.frontDesk().address());
+      assertThat(session.watchers).isEmpty();
+      TestBrowser.Socket thumbnail = browser.open("thumbnail");
+      TestBrowser.Socket chatty = browser.open("thumbnail");
+      session.loops.group().submit(() -> {}).sync(); // after what opened them
+      assertThat(session.watchers).hasSize(2);
+      session.watchers.forEach(watcher -> watcher.accept(new byte[] {1, 2, 3}));
+      assertThat(thumbnail.nextBytes()).containsExactly(1, 2, 3);
+      chatty.send("{}");
+      assertThat(chatty.closeCode()).isEqualTo(4400);
+      thumbnail.abort();
+      assertThat(session.unwatched.tryAcquire(2, 10, TimeUnit.SECONDS)).isTrue();
+      assertThat(session.watchers).isEmpty();
+    }
+  }
+
+  @Test
   void theEndOfTheListenerIsSaid() throws Exception {
     TestSession session = new TestSession();
     FrontDesk frontDesk = session.frontDesk();
@@ -231,7 +290,7 @@ class FrontDeskTest {
       }
       assertThat(frontDesk.pages()).isEqualTo(1);
       session.story.warn("still told");
-      assertThat(reader.next()).contains("still told");
+      while (!reader.next().contains("still told")) {} // throws where it never comes
     }
   }
 }

@@ -13,9 +13,16 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.casement.session.EventLog;
+import org.casement.session.PowerAction;
 import org.casement.session.SessionId;
 import org.casement.session.SessionStory;
 
@@ -31,12 +38,34 @@ public final class TestSession implements AutoCloseable {
   public final EventLog log = new EventLog(new PrintStream(logged, true, UTF_8), now::get);
   public final Door door = new Door(story.id(), now::get, random, log);
   public final EventLoops loops = EventLoops.start(1);
+  public final BlockingQueue<PowerAction> pressed = new LinkedBlockingQueue<>();
+  public final List<Consumer<byte[]>> watchers = new CopyOnWriteArrayList<>();
+  public final Semaphore unwatched = new Semaphore(0);
   public final Desk desk;
   private final List<AutoCloseable> opened = new ArrayList<>();
 
   public TestSession() throws IOException {
     Pages pages = Pages.load(TestSession.class.getClassLoader(), "org/casement/relay/pages/");
-    desk = new Desk(loops, door, story, pages, "unprivileged", endAsked::countDown, random, log);
+    desk =
+        new Desk(
+            loops,
+            door,
+            story,
+            pages,
+            "unprivileged",
+            endAsked::countDown,
+            new Desk.Power(Set.of(PowerAction.RESET), pressed::add),
+            this::watch,
+            random,
+            log);
+  }
+
+  private Runnable watch(Consumer<byte[]> watcher) {
+    watchers.add(watcher);
+    return () -> {
+      watchers.remove(watcher);
+      unwatched.release();
+    };
   }
 
   /// Closes `connector` with this session, before its threads.

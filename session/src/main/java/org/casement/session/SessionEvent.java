@@ -14,6 +14,12 @@ public sealed interface SessionEvent {
   /// Something the user should know; it does not end the session.
   record Warning(Instant at, String text) implements SessionEvent {}
 
+  /// Something is wrong that may pass; each later one of the same kind takes its place.
+  record TroubleBegan(Instant at, Trouble trouble, String text) implements SessionEvent {}
+
+  /// It has passed.
+  record TroubleOver(Instant at, Trouble trouble) implements SessionEvent {}
+
   /// The session will end by itself in `left`.
   record WalltimeNotice(Instant at, Duration left) implements SessionEvent {}
 

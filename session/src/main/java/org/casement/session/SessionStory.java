@@ -13,6 +13,8 @@ import java.util.function.Consumer;
 import org.casement.session.SessionEvent.StateChanged;
 import org.casement.session.SessionEvent.StepChanged;
 import org.casement.session.SessionEvent.StepStatus;
+import org.casement.session.SessionEvent.TroubleBegan;
+import org.casement.session.SessionEvent.TroubleOver;
 import org.casement.session.SessionEvent.WalltimeNotice;
 import org.casement.session.SessionEvent.Warning;
 import org.casement.session.SessionState.Preparing;
@@ -31,6 +33,7 @@ public final class SessionStory {
   private final List<Consumer<SessionEvent>> followers = new CopyOnWriteArrayList<>();
   private final Map<Step, StepChanged> steps = new EnumMap<>(Step.class);
   private final List<Warning> warnings = new ArrayList<>();
+  private final Map<Trouble, TroubleBegan> troubles = new EnumMap<>(Trouble.class);
   private SessionState state;
 
   public SessionStory(SessionId id, Optional<Instant> walltimeEnd, InstantSource clock) {
@@ -90,16 +93,31 @@ public final class SessionStory {
     tell(warning);
   }
 
+  public synchronized void trouble(Trouble trouble, String text) {
+    TroubleBegan began = new TroubleBegan(clock.instant(), trouble, text);
+    troubles.put(trouble, began);
+    tell(began);
+  }
+
+  /// Ignored where `trouble` was not told.
+  public synchronized void over(Trouble trouble) {
+    if (troubles.remove(trouble) != null) {
+      tell(new TroubleOver(clock.instant(), trouble));
+    }
+  }
+
   public synchronized void walltimeNotice(Duration left) {
     tell(new WalltimeNotice(clock.instant(), left));
   }
 
-  /// Tells `follower` everything that still matters (state, last word on each step, warnings), then
-  /// every later event, without gap or repetition, until the returned subscription is closed.
+  /// Tells `follower` everything that still matters (state, last word on each step, warnings,
+  /// troubles), then every later event, without gap or repetition, until the returned subscription
+  /// is closed.
   public synchronized Subscription follow(Consumer<SessionEvent> follower) {
     follower.accept(new StateChanged(clock.instant(), state));
     steps.values().forEach(follower);
     warnings.forEach(follower);
+    troubles.values().forEach(follower);
     followers.add(follower);
     return () -> followers.remove(follower);
   }

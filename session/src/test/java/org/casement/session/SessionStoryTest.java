@@ -69,4 +69,25 @@ class SessionStoryTest {
     assertThat(heard).hasSize(1 + SessionStory.WARNINGS_LIMIT);
     assertThat(heard.get(1)).isEqualTo(new Warning(now, "warning 1"));
   }
+
+  @Test
+  void aTroubleIsToldUntilItIsOver() {
+    List<SessionEvent> heard = new ArrayList<>();
+    story.follow(heard::add);
+    story.over(Trouble.DISK);
+    story.trouble(Trouble.DISK, "full");
+    story.trouble(Trouble.DISK, "still full");
+    assertThat(heard)
+        .hasSize(3)
+        .endsWith(new SessionEvent.TroubleBegan(now, Trouble.DISK, "still full"));
+    List<SessionEvent> late = new ArrayList<>();
+    story.follow(late::add);
+    assertThat(late).endsWith(new SessionEvent.TroubleBegan(now, Trouble.DISK, "still full"));
+    assertThat(late).hasSize(2);
+    story.over(Trouble.DISK);
+    assertThat(late).endsWith(new SessionEvent.TroubleOver(now, Trouble.DISK));
+    List<SessionEvent> later = new ArrayList<>();
+    story.follow(later::add);
+    assertThat(later).hasSize(1);
+  }
 }

@@ -1,8 +1,12 @@
 package org.casement.supervisor;
 
 import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
+import static java.nio.file.StandardOpenOption.TRUNCATE_EXISTING;
+import static java.nio.file.StandardOpenOption.WRITE;
 
+import java.io.BufferedInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +24,7 @@ import org.casement.isolation.ConfinedProcess;
 import org.casement.isolation.Confinement;
 import org.casement.isolation.Layers;
 import org.casement.isolation.NetworkRules;
+import org.casement.protocol.picture.Thumbnail;
 import org.casement.protocol.qmp.QmpMessage;
 import org.casement.session.Secret;
 import org.casement.session.SessionException;
@@ -102,6 +107,10 @@ final class Machine {
     return sockets(settings.runtime());
   }
 
+  private Path picture() {
+    return directory.resolve("screen/picture");
+  }
+
   private Path bootToken() {
     return directory.resolve("smbios/token");
   }
@@ -109,9 +118,10 @@ final class Machine {
   /// Makes the directories and the overlay.
   void prepare() throws IOException, SessionException, InterruptedException {
     PrivateFiles.directory(directory);
-    for (String part : List.of("disk", "sockets", "smbios", "variables")) {
+    for (String part : List.of("disk", "sockets", "smbios", "variables", "screen")) {
       PrivateFiles.directory(directory.resolve(part));
     }
+    PrivateFiles.write(picture(), "");
     if (profile().tpm()) {
       tpm.prepare();
     }
@@ -215,6 +225,14 @@ final class Machine {
     Files.deleteIfExists(bootToken()); // QEMU read it when it started
   }
 
+  /// Whether this start of QEMU answers; from any thread. After [#awaitControl].
+  HelperWatch.Question heartbeat() {
+    QmpClient connection = Objects.requireNonNull(qmp);
+    return limit -> {
+      var _ = connection.execute("query-status", Map.of(), limit);
+    };
+  }
+
   /// QEMU's answer to a command without arguments.
   Map<String, Object> command(String name) throws IOException {
     QmpClient connection = qmp;
@@ -222,6 +240,21 @@ final class Machine {
       throw new IOException("there is no machine");
     }
     return connection.execute(name, Map.of(), COMMAND_LIMIT);
+  }
+
+  /// What this QEMU shows; may be asked from any thread. The picture lies in a file until it is
+  /// read.
+  ScreenPictures.Source screen() {
+    QmpClient connection = Objects.requireNonNull(qmp);
+    Map<String, Object> where = Map.of("filename", MachineLine.PICTURE.toString());
+    return () -> {
+      connection.execute("screendump", where, COMMAND_LIMIT);
+      try (InputStream ppm = new BufferedInputStream(Files.newInputStream(picture()))) {
+        return Thumbnail.png(ppm);
+      } finally {
+        Files.newByteChannel(picture(), WRITE, TRUNCATE_EXISTING).close();
+      }
+    };
   }
 
   boolean isRunBy(ConfinedProcess helper) {
@@ -257,6 +290,8 @@ final class Machine {
     builder
         .writable(directory.resolve("disk"), MachineLine.OVERLAYS)
         .writable(sockets(), MachineLine.SOCKETS)
+        // SECURITY: the file, not its directory: QEMU cannot put a link or a pipe in its place.
+        .writable(picture(), MachineLine.PICTURE)
         .readOnly(directory.resolve("smbios"), MachineLine.SMBIOS);
     if (profile().firmware() != MachineProfile.Firmware.BIOS) {
       builder

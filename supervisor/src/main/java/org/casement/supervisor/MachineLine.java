@@ -15,6 +15,7 @@ final class MachineLine {
   static final Path OVERLAYS = Path.of("/disk");
   static final Path SOCKETS = Path.of("/sockets");
   static final Path SMBIOS = Path.of("/smbios");
+  static final Path PICTURE = Path.of("/screen/picture");
   static final Path FIRMWARE = Path.of("/firmware/code");
   static final Path VARIABLES = Path.of("/variables");
   static final Path TPM = Path.of("/tpm");

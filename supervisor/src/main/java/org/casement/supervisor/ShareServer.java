@@ -4,7 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_16LE;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -36,6 +35,10 @@ final class ShareServer {
   static final String USER = "casement";
 
   static final int PORT = 445;
+
+  private static final InetSocketAddress ADDRESS = new InetSocketAddress(Machine.LOOPBACK, PORT);
+
+  private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
 
   /// 0.15 to 0.33 s on an idle node.
   private static final Duration START_LIMIT = Duration.ofSeconds(20);
@@ -216,10 +219,10 @@ final class ShareServer {
     return inAnother ? Set.of(real) : new TreeSet<>(List.of(share.path(), real));
   }
 
-  /// Waits until `smbd` accepts.
+  /// Waits until `smbd` serves.
   void awaitAnswer(ConfinedProcess smbd) throws SessionException, InterruptedException {
     long deadline = System.nanoTime() + START_LIMIT.toNanos();
-    while (!accepts()) {
+    while (!answers()) {
       if (!smbd.isAlive()) {
         throw new SessionException(
             "the file share did not start: smbd ended with status "
@@ -233,13 +236,24 @@ final class ShareServer {
     }
   }
 
-  private static boolean accepts() {
-    try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(Machine.LOOPBACK, PORT), 1000);
+  private static boolean answers() {
+    try {
+      SmbQuestion.ask(ADDRESS, ANSWER_LIMIT);
       return true;
     } catch (IOException e) {
       return false;
     }
+  }
+
+  /// Whether `smbd` serves; from any thread. Each client has a process of its own, and one that is
+  /// stopped keeps its client waiting while the others answer.
+  static HelperWatch.Question heartbeat(ConfinedProcess smbd) {
+    return limit -> {
+      if (smbd.isStopped()) {
+        throw new IOException("a process of smbd is stopped");
+      }
+      SmbQuestion.ask(ADDRESS, limit);
+    };
   }
 
   static String configuration(

@@ -24,6 +24,9 @@ public record StoryLog(EventLog log) implements Consumer<SessionEvent> {
               "text",
               step.text());
       case SessionEvent.Warning warning -> log.warn("warning", "text", warning.text());
+      case SessionEvent.TroubleBegan began ->
+          log.warn("trouble", "what", began.trouble().code(), "text", began.text());
+      case SessionEvent.TroubleOver over -> log.info("trouble-over", "what", over.trouble().code());
       case SessionEvent.WalltimeNotice notice ->
           log.info("walltime", "left", notice.left().toSeconds() + "s");
     }

@@ -22,6 +22,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.casement.guestapi.GuestApi;
 import org.casement.guestapi.GuestEvent;
@@ -34,6 +35,7 @@ import org.casement.relay.EventLoops;
 import org.casement.session.EndReason;
 import org.casement.session.EventLog;
 import org.casement.session.GuestText;
+import org.casement.session.PowerAction;
 import org.casement.session.Secret;
 import org.casement.session.SessionEvent.StepStatus;
 import org.casement.session.SessionException;
@@ -44,6 +46,7 @@ import org.casement.session.SessionState.Ended;
 import org.casement.session.SessionState.Ready;
 import org.casement.session.SessionStory;
 import org.casement.session.Step;
+import org.casement.session.Trouble;
 import org.jspecify.annotations.Nullable;
 
 /// The whole life of one session. [#live()] makes disk, share and machine, step by step, then waits
@@ -60,10 +63,16 @@ public final class Supervisor {
   /// A QEMU that ends closes its control socket some milliseconds before.
   private static final Duration CONTROL_LOST_LIMIT = Duration.ofSeconds(5);
 
-  /// After a full disk, the machine goes on as soon as this much is free again.
-  private static final long ROOM_AGAIN_BYTES = 64L << 20;
+  /// A QEMU that hangs for so long is killed: 90 s. Longer than its disk may hang; less than its
+  /// user waits.
+  private static final int QEMU_GIVEN_UP_AFTER = 18;
 
-  private static final Duration ROOM_POLL = Duration.ofSeconds(2);
+  /// smbd is started again after 30 s: a Windows guest waits for its share for 60 s (SessTimeout).
+  private static final int SMBD_GIVEN_UP_AFTER = 6;
+
+  /// There is nothing to be done about a TPM.
+  private static final int NEVER = Integer.MAX_VALUE;
+
   private static final Duration LOG_TRIM = Duration.ofSeconds(30);
   private static final Duration DESKTOP_POLL = Duration.ofMillis(100);
   private static final Duration LONGEST_WAIT = Duration.ofMinutes(1);
@@ -88,6 +97,8 @@ public final class Supervisor {
   /// As the configuration or, from the node check on, the golden image says.
   private volatile RdpSecurity rdpSecurity;
 
+  private final ScreenPictures pictures;
+
   private volatile boolean flooded;
 
   // Only touched by the thread that lives.
@@ -95,15 +106,18 @@ public final class Supervisor {
   private @Nullable CompletableFuture<Optional<Machine>> disk;
   private @Nullable CompletableFuture<KvmProbe.Outcome> kvm;
   private final Agenda agenda = new Agenda(System::nanoTime);
+  private final DiskWatch diskWatch;
+  private final GuestWatch guestWatch = new GuestWatch();
   private Step step = Step.NODE;
   private @Nullable EndReason end;
   private @Nullable GuestApi guestApi;
   private @Nullable ShareServer share;
   private @Nullable Machine machine;
+  private boolean machineSilent;
   private boolean kvmInDoubt;
   private boolean traded;
   private boolean shutDownByGuest;
-  private boolean waitsForDisk;
+  private boolean shutDownAsked;
   private boolean diskGivenUp;
   private int resets;
   private int progressTold;
@@ -123,6 +137,8 @@ public final class Supervisor {
     this.random = random;
     this.clock = clock;
     this.secrets = SessionSecrets.make(random);
+    this.diskWatch = new DiskWatch(settings.runtime());
+    this.pictures = new ScreenPictures(log);
     this.rdpSecurity = settings.machine().rdpSecurity().orElse(RdpSecurity.TLS);
   }
 
@@ -187,6 +203,17 @@ public final class Supervisor {
     tell(new Happening.EndAsked(reason));
   }
 
+  /// Presses a button of the machine. From any thread, returns at once.
+  public void press(PowerAction action) {
+    tell(new Happening.PowerAsked(action));
+  }
+
+  /// Tells `watcher` small pictures of the machine's screen (PNG) while the guest boots, on any
+  /// thread, until the returned action is run. From any thread.
+  public Runnable watchScreen(Consumer<byte[]> watcher) {
+    return pictures.watch(watcher);
+  }
+
   /// Begins to look at the node, and makes the disk if it is fit, which takes processes and time,
   /// beside whatever the caller does before [#live()].
   public void look() {
@@ -196,7 +223,7 @@ public final class Supervisor {
         settings.machine().onlyTcg()
             ? CompletableFuture.completedFuture(
                 new KvmProbe.Outcome.Fails("the configuration asks for it"))
-            : beside("kvm-probe", this::tryKvm);
+            : beside("kvm-probe", () -> KvmProbe.of(settings));
   }
 
   private static <T> CompletableFuture<T> beside(String name, Supplier<T> work) {
@@ -293,6 +320,7 @@ public final class Supervisor {
     story.become(new Booting(clock.instant()));
     agenda.in(settings.bootTimeout(), this::bootTimedOut);
     agenda.in(LOG_TRIM, this::trimLogs);
+    agenda.in(GuestWatch.TICK, this::listenForGuest);
     return follow();
   }
 
@@ -306,9 +334,12 @@ public final class Supervisor {
       switch (happening) {
         case null -> {}
         case Happening.EndAsked(EndReason reason) -> endAsked(reason);
+        case Happening.PowerAsked(PowerAction action) -> powerAsked(action);
         case Happening.OfGuest(GuestEvent event) -> ofGuest(event);
         case Happening.OfQemu(QmpMessage.Event event) -> ofQemu(event);
         case Happening.HelperEnded(ConfinedProcess helper, int status) -> ended(helper, status);
+        case Happening.HelperChanged(ConfinedProcess helper, HelperWatch.Change change) ->
+            changed(helper, change);
         case Happening.ControlLost(ConfinedProcess helper, String why) -> controlLost(helper, why);
         case Happening.DesktopAnswered _ -> desktopAnswered();
       }
@@ -381,13 +412,31 @@ public final class Supervisor {
   private ConfinedProcess startSmbd(ShareServer ours) throws IOException {
     ConfinedProcess started = ours.start();
     watch("smbd", started);
+    ask("smbd", started, ShareServer.heartbeat(started), SMBD_GIVEN_UP_AFTER);
     return started;
+  }
+
+  private void shareChanged(ConfinedProcess smbd, HelperWatch.Change change) {
+    switch (change) {
+      case ANSWERS -> story.over(Trouble.SHARE);
+      case SILENT ->
+          story.trouble(
+              Trouble.SHARE,
+              "the file share does not answer; files that were saved are safe, and if it stays so"
+                  + " it is started again");
+      case GIVEN_UP -> {
+        log.warn("helper-given-up", "name", "smbd");
+        smbd.kill(); // it is started again like any that has ended
+      }
+    }
   }
 
   private void smbdEnded(ShareServer ours, int status) {
     Duration pause = ours.nextPause();
     log.warn("helper-ended", "name", "smbd", "status", status, "pause", pause.toMillis() + "ms");
-    story.warn("the file share stopped and is started again; files that were saved are safe");
+    story.trouble(
+        Trouble.SHARE,
+        "the file share stopped and is started again; files that were saved are safe");
     agenda.in(pause, () -> restartSmbd(ours));
   }
 
@@ -425,21 +474,6 @@ public final class Supervisor {
 
   // ---- machine
 
-  private KvmProbe.Outcome tryKvm() {
-    try {
-      Path directory = PrivateFiles.directory(settings.runtime().resolve("kvm-probe"));
-      return new KvmProbe(
-              settings.helpers().bwrap(),
-              settings.machine().qemu(),
-              settings.machine().qemuFiles(),
-              directory,
-              settings.helpers().landlock())
-          .run();
-    } catch (IOException e) {
-      return new KvmProbe.Outcome.Fails("it could not be tried: " + e.getMessage());
-    }
-  }
-
   private Acceleration choose(KvmProbe.Outcome probed) {
     return switch (probed) {
       case KvmProbe.Outcome.Works _ -> {
@@ -459,7 +493,9 @@ public final class Supervisor {
     acceleration = chosen;
     kvmInDoubt = chosen == Acceleration.KVM;
     if (ours.profile().tpm()) {
-      watch("swtpm", ours.tpm().start());
+      ConfinedProcess swtpm = ours.tpm().start();
+      watch("swtpm", swtpm);
+      ask("swtpm", swtpm, Tpm.heartbeat(swtpm), NEVER);
     }
     ConfinedProcess started = ours.start(chosen, secrets.bootToken());
     watch("qemu", started);
@@ -480,6 +516,8 @@ public final class Supervisor {
       startAgainInSoftware(ours, String.valueOf(e.getMessage()));
       return;
     }
+    ask("qemu", started, ours.heartbeat(), QEMU_GIVEN_UP_AFTER);
+    pictures.of(ours.screen());
     done();
     begin(Step.SYSTEM);
     if (kvmInDoubt) {
@@ -530,6 +568,8 @@ public final class Supervisor {
     SessionState state = story.state();
     if (state instanceof Draining(EndReason reason, _)) {
       end = reason;
+    } else if (shutDownByGuest && shutDownAsked) {
+      end = byConsole("the machine was shut down from its console");
     } else if (shutDownByGuest) {
       end = EndReason.of(EndReason.Kind.GUEST_SHUTDOWN);
     } else if (kvmInDoubt) {
@@ -547,6 +587,38 @@ public final class Supervisor {
     }
   }
 
+  private void machineChanged(HelperWatch.Change change) {
+    machineSilent = change != HelperWatch.Change.ANSWERS;
+    switch (change) {
+      case ANSWERS -> story.over(Trouble.MACHINE);
+      case SILENT ->
+          story.trouble(
+              Trouble.MACHINE,
+              "the virtual machine does not answer; if it stays so, the session ends in %d s"
+                  .formatted(
+                      HelperWatch.patience(QEMU_GIVEN_UP_AFTER - HelperWatch.SILENT_AFTER)
+                          .toSeconds()));
+      case GIVEN_UP ->
+          end =
+              story.state() instanceof Draining(EndReason reason, _)
+                  ? reason
+                  : failed(
+                      "the virtual machine has not answered for %d s"
+                          .formatted(HelperWatch.patience(QEMU_GIVEN_UP_AFTER).toSeconds()));
+    }
+  }
+
+  private void tpmChanged(HelperWatch.Change change) {
+    if (change == HelperWatch.Change.ANSWERS) {
+      story.over(Trouble.TPM);
+    } else {
+      story.trouble(
+          Trouble.TPM,
+          "the machine's TPM hangs: what in the machine needs it hangs, too, and so does a restart;"
+              + " save your work");
+    }
+  }
+
   /// QEMU cannot be given another TPM. The guest goes on without: what is open in it can be saved.
   /// Its next reset ends QEMU.
   private void tpmEnded(Machine ours, ConfinedProcess swtpm, int status) {
@@ -555,12 +627,39 @@ public final class Supervisor {
         () -> {
           if (ours.tpm().isRunBy(swtpm) && !(story.state() instanceof Draining)) {
             tpmLost = true;
+            story.over(Trouble.TPM);
             log.warn("helper-ended", "name", "swtpm", "status", status);
             story.warn(
-                "the machine's TPM has stopped: the system goes on, but a restart of it will end the"
-                    + " session; save your work and start another session");
+                "the machine's TPM has stopped: the system goes on, but a restart of it will end"
+                    + " the session; save your work and start another session");
           }
         });
+  }
+
+  private static EndReason byConsole(String how) {
+    return new EndReason(EndReason.Kind.USER, how);
+  }
+
+  private void powerAsked(PowerAction action) {
+    if (story.state() instanceof Draining) {
+      return; // it is being shut down
+    }
+    try {
+      switch (action) {
+        case SHUTDOWN -> {
+          command("system_powerdown");
+          story.warn("the machine was asked to shut down, from its console");
+          shutDownAsked = true;
+          // Later it is the guest's own doing.
+          agenda.in(settings.drainTimeout(), () -> shutDownAsked = false);
+        }
+        case RESET -> command("system_reset");
+        case POWEROFF -> end = byConsole("the machine was switched off from its console");
+      }
+    } catch (IOException e) {
+      log.warn("no-answer", "power", action.code(), "error", e);
+      story.warn("the machine did not take what its console asked for: " + action.code());
+    }
   }
 
   private void controlLost(ConfinedProcess lost, String why) {
@@ -593,6 +692,8 @@ public final class Supervisor {
 
   private void wasReset() {
     resets++;
+    guestWatch.notExpected();
+    story.over(Trouble.GUEST);
     log.info("reset", "count", resets);
     if (resets > RESETS_LIMIT) {
       end = failed("the guest has reset itself " + RESETS_LIMIT + " times");
@@ -605,12 +706,12 @@ public final class Supervisor {
     }
   }
 
-  /// QEMU says it once for each request in flight.
   private void diskFailed(boolean noRoom) {
-    if (noRoom && !waitsForDisk) {
-      waitsForDisk = true;
-      story.warn("the machine waits: the node's disk is full; it goes on when there is room again");
-      agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+    if (noRoom && diskWatch.stopped()) {
+      story.trouble(
+          Trouble.DISK,
+          "the machine waits: the node's disk is full; it goes on when there is room again");
+      agenda.in(DiskWatch.POLL, this::goOnWhenThereIsRoom);
     }
     if (!noRoom && !diskGivenUp) {
       diskGivenUp = true;
@@ -623,17 +724,18 @@ public final class Supervisor {
 
   private void goOnWhenThereIsRoom() {
     try {
-      if (Files.getFileStore(settings.runtime()).getUsableSpace() < ROOM_AGAIN_BYTES) {
-        agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+      if (diskWatch.hasRoom()) {
+        diskWatch.goesOn();
+        command("cont");
+        story.over(Trouble.DISK);
+        story.warn("the machine had stopped because the node's disk was full, and goes on");
         return;
       }
-      waitsForDisk = false;
-      command("cont");
-      story.warn("the machine goes on: the node's disk has room again");
     } catch (IOException e) {
       log.warn("no-answer", "command", "cont", "error", e);
-      agenda.in(ROOM_POLL, this::goOnWhenThereIsRoom);
+      diskWatch.stopped();
     }
+    agenda.in(DiskWatch.POLL, this::goOnWhenThereIsRoom);
   }
 
   /// KVM's internal error stops the machine without ending QEMU.
@@ -664,6 +766,7 @@ public final class Supervisor {
     switch (event) {
       case GuestEvent.Traded(GuestText agent) -> {
         traded = true;
+        guestHeard();
         log.info("traded", "agent", agent);
         if (step == Step.SYSTEM) {
           done();
@@ -684,8 +787,24 @@ public final class Supervisor {
           }
         }
       }
-      case GuestEvent.Heartbeat _ -> {}
+      case GuestEvent.Heartbeat _ -> guestHeard();
     }
+  }
+
+  private void guestHeard() {
+    guestWatch.heard();
+    story.over(Trouble.GUEST);
+  }
+
+  private void listenForGuest() {
+    boolean runs = !machineSilent && !diskWatch.waits() && !(story.state() instanceof Draining);
+    if (guestWatch.tick(runs)) {
+      story.trouble(
+          Trouble.GUEST,
+          "the system in the machine has not been heard for a minute: it may hang; if the desktop"
+              + " does not move either, end the session");
+    }
+    agenda.in(GuestWatch.TICK, this::listenForGuest);
   }
 
   private void progressed(GuestRequest.Progress.Code code, GuestText text) {
@@ -731,6 +850,7 @@ public final class Supervisor {
   private void desktopAnswered() {
     if (step == Step.DESKTOP && story.state() instanceof Booting) {
       done();
+      pictures.end();
       story.become(new Ready(clock.instant()));
     }
   }
@@ -797,8 +917,21 @@ public final class Supervisor {
     }
   }
 
+  private void changed(ConfinedProcess helper, HelperWatch.Change change) {
+    Machine ours = machine;
+    ShareServer server = share;
+    if (ours != null && ours.isRunBy(helper)) {
+      machineChanged(change);
+    } else if (server != null && server.isServedBy(helper)) {
+      shareChanged(helper, change);
+    } else if (ours != null && ours.tpm().isRunBy(helper)) {
+      tpmChanged(change);
+    }
+  }
+
   /// In the reverse order of making: whoever uses something goes before it.
   private void takeDown() {
+    pictures.end();
     Machine ours = machine;
     if (ours != null) {
       ours.stop();
@@ -836,6 +969,13 @@ public final class Supervisor {
             });
   }
 
+  private void ask(
+      String name, ConfinedProcess helper, HelperWatch.Question question, int givenUpAfter) {
+    new HelperWatch(
+            question, givenUpAfter, change -> tell(new Happening.HelperChanged(helper, change)))
+        .start(name, helper);
+  }
+
   /// From any thread, also an event loop: it does not block. A mailbox of a thousand is full only
   /// where somebody floods it, and then the flood is what is lost; all else is told at most a few
   /// times in a session, and waits for its place on a thread of its own.
@@ -844,7 +984,7 @@ public final class Supervisor {
       return;
     }
     switch (happening) {
-      case Happening.OfGuest _, Happening.OfQemu _ -> {
+      case Happening.OfGuest _, Happening.OfQemu _, Happening.PowerAsked _ -> {
         if (!flooded) {
           flooded = true;
           log.warn("mailbox-full", "lost", happening.getClass().getSimpleName());
@@ -852,6 +992,7 @@ public final class Supervisor {
       }
       case Happening.EndAsked _,
           Happening.HelperEnded _,
+          Happening.HelperChanged _,
           Happening.ControlLost _,
           Happening.DesktopAnswered _ ->
           Thread.ofVirtual().name("mailbox").start(() -> put(happening));

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// gets an empty TPM, and nothing of it is left afterwards.
 ///
 /// QEMU connects once, at its start, and cannot be given another: a TPM that has ended is missing
-/// until QEMU itself ends. Used by the supervisor's thread only.
+/// until QEMU itself ends. That one connection is QEMU's, so nobody else can ask whether it
+/// answers; what is seen is whether a signal has stopped it. Used by the supervisor's thread only.
 final class Tpm {
   /// In [#socketDirectory].
   static final String SOCKET = "tpm";
@@ -92,6 +93,15 @@ final class Tpm {
       Thread.sleep(START_POLL);
     }
     return started;
+  }
+
+  /// From any thread.
+  static HelperWatch.Question heartbeat(ConfinedProcess swtpm) {
+    return _ -> {
+      if (swtpm.isStopped()) {
+        throw new IOException("swtpm is stopped");
+      }
+    };
   }
 
   boolean isRunBy(ConfinedProcess helper) {

@@ -144,10 +144,10 @@ final class FailureTest {
     session.awaitLog("the node's disk is full", DISK_LIMIT);
     assertThat(writing).isNotDone();
     assertThat(session.status()).containsEntry("state", "ready");
-    assertThat(session.log()).contains("event=warning text=\"the machine waits");
+    assertThat(session.log()).contains("event=trouble what=disk text=\"the machine waits");
 
     Files.delete(filler);
-    session.awaitLog("event=warning text=\"the machine goes on", DISK_LIMIT);
+    session.awaitLog("event=trouble-over what=disk", DISK_LIMIT);
     Command.Outcome written = writing.join();
     assertThat(written.status()).as(written.out()).isZero();
     guest.run("echo 3 >/proc/sys/vm/drop_caches").orFail();

@@ -2,6 +2,8 @@ package org.casement.systemtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
@@ -23,10 +25,10 @@ final class LifecycleTest {
 
   private static final Duration SHORT_DRAIN = Duration.ofSeconds(3);
 
-  /// The notice of the last minute comes five seconds after the start and waits for the guest.
-  private static final int WALLTIME_SECONDS = 65;
+  /// The notice of the last minute comes forty seconds after the start and waits for the guest.
+  private static final int WALLTIME_SECONDS = 100;
 
-  private static final Duration HEARTBEAT_LIMIT = Duration.ofSeconds(40);
+  private static final Duration HEARTBEAT_LIMIT = Duration.ofSeconds(80);
 
   private static final String[] IN_ORDER = {"preparing", "booting", "ready", "draining", "ended"};
 
@@ -230,24 +232,41 @@ final class LifecycleTest {
     return guest.run("cat /run/casement/authorization; true").out().strip();
   }
 
+  /// In the guest and on the page; what the guest has saved is safe, what it has not is lost with
+  /// the machine's disk.
   @Test
-  void theWalltimeIsAnnouncedInTheGuestAndEndsTheSession() {
+  void theWalltimeIsAnnouncedAndEndsTheSession() throws IOException {
     try (TestUser user = TestUser.create()) {
       Leaks leaks = Session.leaks(user);
       try (Session session =
               Session.start(
                   user, Settings.standard().withTestPort(), "--time", WALLTIME_SECONDS + "s");
-          GuestShell guest = session.guestShell()) {
+          GuestShell guest = session.guestShell();
+          Browser browser = Browser.open(Path.of("target/screenshots"))) {
+        browser.go(session.link());
         session.awaitReady();
+        Path overlay = session.runtime().resolve("machine/disk/overlay.qcow2");
+        assertThat(overlay).exists();
+        guest.awaitShare("home");
+        guest
+            .run(
+                "cd /home/user/home && echo saved | dd of=letter conv=fsync && echo rest >/root/rest")
+            .orFail();
+        // An editor with the rest of the letter, which does not want to go.
+        guest.post("(trap '' TERM HUP; sleep 1000) &");
         Await.until(
             "the guest has the notice",
             HEARTBEAT_LIMIT,
             () -> !guest.run("cat /run/casement/notices; true").out().isBlank(),
             session::log);
+        browser.page().locator("#left.soon").waitFor();
         assertHoldsSomething(leaks);
-        Command.Outcome end = session.awaitExit(Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
+        browser.awaitPhase("ended", Session.END_LIMIT.plusSeconds(WALLTIME_SECONDS));
+        Command.Outcome end = session.awaitExit(Session.END_LIMIT);
         assertThat(end.status()).as(end.err()).isZero();
         assertWentThrough(session, "walltime", IN_ORDER);
+        assertThat(user.home().resolve("casement/letter")).hasContent("saved");
+        assertThat(overlay).doesNotExist();
       }
       leaks.awaitBack(CLEAN_LIMIT);
     }

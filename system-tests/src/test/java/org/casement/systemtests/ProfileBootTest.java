@@ -52,8 +52,8 @@ final class ProfileBootTest {
         .with("session", "drain_timeout", "1s");
   }
 
-  /// UEFI from its disk, with a TPM that its firmware has measured into. Then the TPM is killed:
-  /// the guest goes on, and its restart ends the session.
+  /// UEFI from its disk, with a TPM that its firmware has measured into. The TPM is stopped and
+  /// goes on; then it is killed: the guest goes on, and its restart ends the session.
   @Test
   void uefiAndTpm() {
     try (ProfiledImage image = ProfiledImage.bootingFromDisk("demo-linux-uefi");
@@ -67,6 +67,12 @@ final class ProfileBootTest {
           .hasSize(64)
           .doesNotMatch("0+");
       assertThat(session.helper("swtpm").lines("status")).contains("Seccomp:\t2");
+
+      session.helper("swtpm").signal("STOP");
+      session.awaitLog("event=trouble what=tpm", LOG_LIMIT);
+      assertThat(guest.run("echo alive").orFail()).isEqualTo("alive\n");
+      session.helper("swtpm").signal("CONT");
+      session.awaitLog("event=trouble-over what=tpm", LOG_LIMIT);
 
       session.helper("swtpm").kill();
       session.awaitLog("event=helper-ended name=swtpm", LOG_LIMIT);

@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.ByteBufAllocatorMetricProvider;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -138,5 +140,59 @@ class ConsoleConnectorTest {
         assertThat(arrived).isEqualTo(total);
       }
     }
+  }
+
+  /// What a page leaves unread lies in the kernel's socket buffers and, within Pump's water mark,
+  /// in ours; the rest stays with QEMU. Another page is served meanwhile.
+  @Test
+  void aPageThatNeverReadsCostsLittleAndNobodyElse() throws Exception {
+    Path vnc = directory.resolve("vnc");
+    int chunk = 64 * 1024;
+    try (TestSession session = new TestSession();
+        ServerSocketChannel qemu = listen(vnc)) {
+      ConsoleConnector console =
+          session.closing(ConsoleConnector.open(session.desk, TestSession.listener(), vnc));
+      TestBrowser browser = session.entered(console.address());
+      TestBrowser.Socket deaf = browser.open("vnc");
+      deaf.stall();
+      long before = usedDirectMemory();
+      try (SocketChannel screen = qemu.accept()) {
+        screen.configureBlocking(false);
+        long taken = 0;
+        long lastTaken = System.nanoTime();
+        while (System.nanoTime() - lastTaken < TimeUnit.SECONDS.toNanos(2)) {
+          int n = screen.write(ByteBuffer.allocate(chunk));
+          if (n > 0) {
+            taken += n;
+            lastTaken = System.nanoTime();
+          } else {
+            Thread.sleep(10);
+          }
+        }
+        assertThat(taken).isLessThan(32 << 20); // tcp_wmem and tcp_rmem, at most some 10 MiB
+        assertThat(usedDirectMemory() - before).isLessThan(8 << 20); // the allocator's chunks
+        TestBrowser.Socket other = browser.open("vnc");
+        try (SocketChannel otherScreen = qemu.accept()) {
+          otherScreen.write(ByteBuffer.wrap("still served".getBytes(UTF_8)));
+          assertThat(other.nextBytes()).asString(UTF_8).isEqualTo("still served");
+        }
+        deaf.abort();
+        screen.configureBlocking(true); // until the connection, and what it held, has gone
+        assertThat(hasEnded(screen)).isTrue();
+      }
+    }
+  }
+
+  /// A connection with bytes unread ends by a reset.
+  private static boolean hasEnded(SocketChannel channel) {
+    try {
+      return channel.read(ByteBuffer.allocate(1)) == -1;
+    } catch (IOException reset) {
+      return true;
+    }
+  }
+
+  private static long usedDirectMemory() {
+    return ((ByteBufAllocatorMetricProvider) ByteBufAllocator.DEFAULT).metric().usedDirectMemory();
   }
 }

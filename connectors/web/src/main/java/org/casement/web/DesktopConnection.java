@@ -32,8 +32,10 @@ import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
+import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.Buffers;
 import org.casement.relay.CloseCode;
@@ -45,8 +47,8 @@ import org.casement.session.EventLog;
 /// network level authentication, RDCleanPath response, then bytes both ways, of which
 /// [LoginInjector] changes the first few. The page is told that TLS alone was selected.
 ///
-/// Nothing of the page's request is used: not its destination, not its X.224. All on the page's
-/// event loop.
+/// Of the page's request only the [DesktopOptions] are used: it names no destination, and its X.224
+/// is dropped. All on the page's event loop.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class DesktopConnection {
@@ -63,21 +65,40 @@ final class DesktopConnection {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final SocketAddress rdp;
+  private final ClipboardPolicy clipboard;
+  private final Optional<SoundRoute> sound;
   private final SecureRandom random;
   private final EventLog log;
+  private DesktopOptions options = DesktopOptions.NONE;
 
   private DesktopConnection(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard,
+      Optional<SoundRoute> sound,
+      SecureRandom random,
+      EventLog log) {
     this.page = page;
     this.login = login;
     this.rdp = rdp;
+    this.clipboard = clipboard;
+    this.sound = sound;
     this.random = random;
     this.log = log;
   }
 
   static void open(
-      ProvenSocket page, DesktopLogin login, SocketAddress rdp, SecureRandom random, EventLog log) {
-    page.addHandler(new DesktopConnection(page, login, rdp, random, log).new AwaitRequest());
+      ProvenSocket page,
+      DesktopLogin login,
+      SocketAddress rdp,
+      ClipboardPolicy clipboard,
+      Optional<SoundRoute> sound,
+      SecureRandom random,
+      EventLog log) {
+    DesktopConnection connection =
+        new DesktopConnection(page, login, rdp, clipboard, sound, random, log);
+    page.addHandler(connection.new AwaitRequest());
   }
 
   private void requested() {
@@ -171,7 +192,18 @@ final class DesktopConnection {
 
   private void relay(Channel desktop, byte[] confirm, Certificate[] chain) {
     log.info("desktop-connected", "tab", page.tab().name());
-    desktop.pipeline().addLast(new PduFramer(), new LoginInjector(page, login));
+    ClipboardNotes notes = new ClipboardNotes(page, log);
+    notes.policy(clipboard);
+    desktop.pipeline().addLast(new PduFramer());
+    sound.ifPresent(
+        route ->
+            desktop
+                .pipeline()
+                .addLast(
+                    new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
+    desktop
+        .pipeline()
+        .addLast(new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop
@@ -264,6 +296,7 @@ final class DesktopConnection {
           throw new ProtocolException("not an RDCleanPath request");
         }
         X224.requestedProtocols(request.connectionRequest());
+        options = DesktopOptions.of(request.destination());
         ctx.pipeline().remove(this);
         requested();
       } catch (ProtocolException malformed) {

@@ -9,6 +9,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
+import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdp.ClientInfo;
 import org.casement.protocol.rdp.ConnectInitial;
 import org.casement.relay.CloseCode;
@@ -16,9 +17,9 @@ import org.casement.relay.ProvenSocket;
 import org.jspecify.annotations.Nullable;
 
 /// Stands between the page and the desktop until the login is on its way: raises the colour depth
-/// in the client's first PDU and names there the security that the desktop has selected, puts user
-/// and password into its Client Info, and then gives way. What the browser says about either is
-/// dropped.
+/// in the client's first PDU, names there the security that the desktop has selected, and puts in
+/// what the page has chosen ([DesktopOptions]); puts user and password into its Client Info, and
+/// then gives way. What the browser says about these is dropped.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class LoginInjector extends ChannelOutboundHandlerAdapter {
@@ -33,13 +34,15 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
 
   private final ProvenSocket page;
   private final DesktopLogin login;
+  private final DesktopOptions options;
   private ByteBuf pending = Unpooled.EMPTY_BUFFER;
   private int pdus;
   private @Nullable Future<?> deadline;
 
-  LoginInjector(ProvenSocket page, DesktopLogin login) {
+  LoginInjector(ProvenSocket page, DesktopLogin login, DesktopOptions options) {
     this.page = page;
     this.login = login;
+    this.options = options;
   }
 
   @Override
@@ -92,6 +95,10 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
     if (pdus == 1) {
       pdu = ConnectInitial.with32BitsPerPixel(pdu);
       pdu = ConnectInitial.withSelectedProtocol(pdu, login.security().selectedProtocol());
+      if (!options.equals(DesktopOptions.NONE)) {
+        pdu = ConnectInitial.withKeyboardLayout(pdu, options.keyboardLayout());
+        pdu = ConnectInitial.withScale(pdu, options.scalePercent());
+      }
     }
     boolean last = ClientInfo.is(pdu);
     if (last) {

@@ -22,6 +22,7 @@ import org.casement.protocol.credssp.CredSspClient;
 import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.credssp.TsRequest;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.TestBrowser;
@@ -71,11 +72,13 @@ class NetworkLoginTest {
                   session.desk,
                   TestSession.listener(),
                   () -> Optional.of(login),
-                  desktop.address()));
+                  desktop.address(),
+                  new ClipboardPolicy(true, true, 1 << 20),
+                  false));
       page = session.entered(web.address()).open("rdp");
       page.send(
           RdCleanPath.encode(
-              new RdCleanPath.Request("x", "x", Optional.empty(), X224.request(11))));
+              new RdCleanPath.Request("desktop", "x", Optional.empty(), X224.request(11))));
       socket = desktop.accept();
     }
 

@@ -12,6 +12,7 @@ import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
+import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.TestBrowser;
@@ -27,12 +28,18 @@ class WebConnectorTest {
   private static final DesktopLogin LOGIN =
       new DesktopLogin("ann", new Secret("PlantedPassword".getBytes(UTF_8)), RdpSecurity.TLS);
 
+  private static final ClipboardPolicy CLIPBOARD = new ClipboardPolicy(true, true, 1 << 20);
+
   @TempDir private Path directory;
 
-  /// What the engine sends first; its destination and protocols are to be ignored.
+  /// What the engine sends first; its protocols are to be ignored.
   private static byte[] request() {
+    return request("desktop?keyboard=00000407&scale=150");
+  }
+
+  private static byte[] request(String destination) {
     return RdCleanPath.encode(
-        new RdCleanPath.Request("192.0.2.1:3389", "x", Optional.empty(), X224.request(11)));
+        new RdCleanPath.Request(destination, "x", Optional.empty(), X224.request(11)));
   }
 
   private static byte[] sample(String name) throws IOException {
@@ -44,7 +51,13 @@ class WebConnectorTest {
       TestSession session, ScriptedDesktop desktop, Optional<DesktopLogin> login)
       throws IOException {
     return session.closing(
-        WebConnector.open(session.desk, TestSession.listener(), () -> login, desktop.address()));
+        WebConnector.open(
+            session.desk,
+            TestSession.listener(),
+            () -> login,
+            desktop.address(),
+            CLIPBOARD,
+            false));
   }
 
   @Test
@@ -74,6 +87,7 @@ class WebConnectorTest {
         page.send(HexFormat.of().parseHex("0300000702f080"));
         String deeper = ScriptedDesktop.readPdu(secured);
         assertThat(deeper).hasSize(2 * initial.length).contains("18000f002b08");
+        assertThat(deeper).contains("07040000").contains("9600000064000000"); // layout, scale
         assertThat(ScriptedDesktop.readPdu(secured))
             .contains(hex("ann"))
             .contains(hex("PlantedPassword"))
@@ -134,6 +148,17 @@ class WebConnectorTest {
       refused.send(request());
       assertThat(wsaError(refused)).isEqualTo(RdCleanPath.Failure.WSA_REFUSED);
       assertThat(refused.closeCode()).isEqualTo(4503);
+    }
+  }
+
+  @Test
+  void anAddressOfTheBrowsersOwnIsABadRequest() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser.Socket page = session.entered(web.address()).open("rdp");
+      page.send(request("192.0.2.1:3389"));
+      assertThat(page.closeCode()).isEqualTo(4400);
     }
   }
 

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.Set;
 import org.casement.protocol.ProtocolException;
+import org.casement.session.PowerAction;
 
 /// What a page says in JSON: to enter, to prove itself, and in the events route. Each message has
 /// exactly the members of the contract; a new one means a new version.
@@ -18,8 +19,17 @@ public sealed interface PageMessage {
   /// Message 3 of the proof.
   record Proof(String proof) implements PageMessage {}
 
+  /// What a page asks for in the events route.
+  sealed interface Command extends PageMessage {}
+
   /// The user ends the session.
-  record End() implements PageMessage {}
+  record End() implements Command {}
+
+  /// The user presses a button of the machine, on its console.
+  record Power(PowerAction action) implements Command {}
+
+  /// The page measures the way: it is answered with the same `id`.
+  record Echo(int id) implements Command {}
 
   static Hello hello(byte[] json) throws ProtocolException {
     Map<String, Object> members = members(json, Set.of("v", "tab", "nonce"));
@@ -37,11 +47,28 @@ public sealed interface PageMessage {
     return new Proof(textOf32Bytes(members(json, Set.of("proof")), "proof"));
   }
 
-  static End command(byte[] json) throws ProtocolException {
-    if (!text(members(json, Set.of("type")), "type").equals("end")) {
-      throw new ProtocolException("unknown command");
-    }
-    return new End();
+  static Command command(byte[] json) throws ProtocolException {
+    Map<String, Object> members = members(json);
+    return switch (text(members, "type")) {
+      case "end" -> {
+        exactly(members, Set.of("type"));
+        yield new End();
+      }
+      case "power" -> {
+        exactly(members, Set.of("type", "action"));
+        yield new Power(
+            PowerAction.of(text(members, "action"))
+                .orElseThrow(() -> new ProtocolException("unknown power action")));
+      }
+      case "echo" -> {
+        exactly(members, Set.of("type", "id"));
+        if (members.get("id") instanceof Integer id && id >= 0) {
+          yield new Echo(id);
+        }
+        throw new ProtocolException("id is not a whole number below 2^31");
+      }
+      default -> throw new ProtocolException("unknown command");
+    };
   }
 
   /// The token in the body of `POST enter`, as the page sends it.
@@ -51,6 +78,12 @@ public sealed interface PageMessage {
 
   private static Map<String, Object> members(byte[] json, Set<String> wanted)
       throws ProtocolException {
+    Map<String, Object> members = members(json);
+    exactly(members, wanted);
+    return members;
+  }
+
+  private static Map<String, Object> members(byte[] json) throws ProtocolException {
     if (json.length > LIMIT_BYTES) {
       throw new ProtocolException("message of more than " + LIMIT_BYTES + " bytes");
     }
@@ -60,10 +93,17 @@ public sealed interface PageMessage {
     } catch (IOException malformed) {
       throw new ProtocolException("not a JSON object", malformed);
     }
-    if (members == null || !members.keySet().equals(wanted)) {
-      throw new ProtocolException("message must have exactly the members " + wanted);
+    if (members == null) {
+      throw new ProtocolException("not a JSON object");
     }
     return members;
+  }
+
+  private static void exactly(Map<String, Object> members, Set<String> wanted)
+      throws ProtocolException {
+    if (!members.keySet().equals(wanted)) {
+      throw new ProtocolException("message must have exactly the members " + wanted);
+    }
   }
 
   private static String text(Map<String, Object> members, String name) throws ProtocolException {

@@ -3,6 +3,7 @@ package org.casement.protocol.rdp;
 import static java.nio.charset.StandardCharsets.UTF_16LE;
 
 import java.io.ByteArrayOutputStream;
+import java.util.Arrays;
 import org.casement.protocol.ProtocolException;
 import org.casement.session.Secret;
 
@@ -18,11 +19,16 @@ public final class ClientInfo {
   private static final int SEC_INFO_PKT = 0x0040;
   private static final int INFO_AUTOLOGON = 0x0008;
   private static final int INFO_UNICODE = 0x0010;
+  private static final int INFO_REMOTE_CONSOLE_AUDIO = 0x2000;
+  private static final int INFO_NO_AUDIO_PLAYBACK = 0x0008_0000;
 
   /// Of strings in the PDU, without terminator ([MS-RDPBCGR] 2.2.1.11.1.1).
   private static final int STRING_LIMIT_BYTES = 512;
 
-  /// TPKT and X.224 (7), MCS request, initiator, channel, priority.
+  /// TPKT and X.224 (7), MCS request.
+  private static final int INITIATOR_AT = 8;
+
+  /// After initiator, channel, priority.
   private static final int PER_LENGTH_AT = 13;
 
   /// From the security header: its 4 bytes, code page, flags.
@@ -59,7 +65,7 @@ public final class ClientInfo {
       if (length > STRING_LIMIT_BYTES || length + 2 > pdu.length - at) {
         throw malformed();
       }
-      strings[i] = java.util.Arrays.copyOfRange(pdu, at, at + length);
+      strings[i] = Arrays.copyOfRange(pdu, at, at + length);
       at += length + 2;
     }
     strings[0] = new byte[0]; // domain
@@ -90,6 +96,26 @@ public final class ClientInfo {
     System.arraycopy(body, 0, patched, PER_LENGTH_AT + 2, body.length);
     RdpPdu.putU16(patched, 2, patched.length);
     return patched;
+  }
+
+  /// A copy whose client plays sound; nothing else differs, the length neither.
+  public static byte[] withSound(byte[] pdu) throws ProtocolException {
+    if (!is(pdu)) {
+      throw malformed();
+    }
+    byte[] patched = pdu.clone();
+    int at = securityHeader(pdu) + 8;
+    int silent = INFO_REMOTE_CONSOLE_AUDIO | INFO_NO_AUDIO_PLAYBACK;
+    RdpPdu.putU32le(patched, at, RdpPdu.u32le(pdu, at) & ~silent);
+    return patched;
+  }
+
+  /// The MCS user that sends it, less 1001.
+  public static int initiator(byte[] pdu) throws ProtocolException {
+    if (!is(pdu)) {
+      throw malformed();
+    }
+    return RdpPdu.u16(pdu, INITIATOR_AT);
   }
 
   /// Where the security header of a Send-Data-Request is, or -1 for any other PDU.

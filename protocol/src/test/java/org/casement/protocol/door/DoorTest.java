@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.casement.protocol.ProtocolException;
+import org.casement.session.PowerAction;
 import org.casement.session.Secret;
 import org.junit.jupiter.api.Test;
 
@@ -50,6 +51,31 @@ class DoorTest {
   }
 
   @Test
+  void aCommandIsOneOfThoseOfTheContract() throws ProtocolException {
+    for (PowerAction action : PowerAction.values()) {
+      String power = "{\"type\":\"power\",\"action\":\"%s\"}".formatted(action.code());
+      assertThat(PageMessage.command(power.getBytes(UTF_8)))
+          .isEqualTo(new PageMessage.Power(action));
+    }
+    for (String bad :
+        new String[] {
+          "{\"type\":\"power\"}",
+          "{\"type\":\"power\",\"action\":\"RESET\"}",
+          "{\"type\":\"power\",\"action\":\"quit\"}",
+          "{\"type\":\"power\",\"action\":[\"reset\"]}",
+          "{\"type\":\"power\",\"action\":\"reset\",\"force\":true}",
+          "{\"type\":\"end\",\"action\":\"reset\"}",
+          "{\"action\":\"reset\"}",
+          "{}",
+          "null"
+        }) {
+      assertThatThrownBy(() -> PageMessage.command(bad.getBytes(UTF_8)))
+          .as(bad)
+          .isInstanceOf(ProtocolException.class);
+    }
+  }
+
+  @Test
   void aMessageMayBeAsLongAsTheLimit() throws ProtocolException {
     String end = "{\"type\":\"end\"}";
     byte[] longest = (end + " ".repeat(PageMessage.LIMIT_BYTES - end.length())).getBytes(UTF_8);
@@ -57,6 +83,17 @@ class DoorTest {
     byte[] longer = java.util.Arrays.copyOf(longest, longest.length + 1);
     longer[longest.length] = ' ';
     assertThatThrownBy(() -> PageMessage.command(longer)).hasMessageContaining("more than");
+  }
+
+  @Test
+  void anEchoHasASmallNumber() throws ProtocolException {
+    assertThat(PageMessage.command("{\"type\":\"echo\",\"id\":2147483647}".getBytes(UTF_8)))
+        .isEqualTo(new PageMessage.Echo(Integer.MAX_VALUE));
+    for (String id : new String[] {"-1", "2147483648", "1.5", "\"1\"", "null", "[1]"}) {
+      String echo = "{\"type\":\"echo\",\"id\":" + id + "}";
+      assertThatThrownBy(() -> PageMessage.command(echo.getBytes(UTF_8)))
+          .isInstanceOf(ProtocolException.class);
+    }
   }
 
   @Test
@@ -97,6 +134,37 @@ class DoorTest {
   void anyFormIsTakenOrRefused(byte[] bytes) {
     try {
       assertThat(EntryForm.token(bytes)).hasSize(43);
+    } catch (ProtocolException refused) {
+      assertThat(refused).hasMessageMatching("(?s).{1,200}");
+    }
+  }
+
+  @Test
+  void theDestinationSaysHowTheDesktopIsOpened() throws ProtocolException {
+    assertThat(DesktopOptions.of("desktop")).isEqualTo(DesktopOptions.NONE);
+    assertThat(DesktopOptions.of("desktop?keyboard=00020409&scale=500"))
+        .isEqualTo(new DesktopOptions(0x00020409, 500));
+    assertThat(DesktopOptions.of("desktop?keyboard=ffffffff&scale=100").keyboardLayout())
+        .isEqualTo(-1);
+    for (String bad :
+        new String[] {
+          "",
+          "desktop?",
+          "127.0.0.1:22",
+          "desktop?keyboard=407&scale=100",
+          "desktop?keyboard=00000407&scale=099",
+          "desktop?keyboard=00000407&scale=501",
+          "desktop?keyboard=00000407&scale=100\n",
+          "desktop?scale=100&keyboard=00000407"
+        }) {
+      assertThatThrownBy(() -> DesktopOptions.of(bad)).isInstanceOf(ProtocolException.class);
+    }
+  }
+
+  @FuzzTest
+  void anyDestinationIsTakenOrRefused(byte[] bytes) {
+    try {
+      assertThat(DesktopOptions.of(new String(bytes, UTF_8)).scalePercent()).isBetween(100, 500);
     } catch (ProtocolException refused) {
       assertThat(refused).hasMessageMatching("(?s).{1,200}");
     }

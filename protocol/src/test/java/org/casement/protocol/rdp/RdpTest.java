@@ -145,6 +145,24 @@ class RdpTest {
   }
 
   @Test
+  void theLayoutAndTheScaleAreSetAndNothingElse() throws ProtocolException {
+    byte[] pdu = connectInitial(234);
+    int core = pdu.length - 234;
+    byte[] patched = ConnectInitial.withKeyboardLayout(pdu, 0x00020409);
+    assertThat(RdpPdu.u32le(patched, core + 16)).isEqualTo(0x00020409);
+    RdpPdu.putU32le(patched, core + 16, 0);
+    assertThat(patched).isEqualTo(pdu);
+
+    patched = ConnectInitial.withScale(pdu, 150);
+    assertThat(RdpPdu.u32le(patched, core + 226)).isEqualTo(150);
+    assertThat(RdpPdu.u32le(patched, core + 230)).isEqualTo(100);
+    System.arraycopy(pdu, core + 226, patched, core + 226, 8);
+    assertThat(patched).isEqualTo(pdu);
+    assertThatThrownBy(() -> ConnectInitial.withScale(connectInitial(233), 150))
+        .hasMessageContaining("scale");
+  }
+
+  @Test
   void aCoreBlockMustHoldAColourDepth() throws ProtocolException {
     assertThat(ConnectInitial.with32BitsPerPixel(connectInitial(146))).isNotNull();
     assertThatThrownBy(() -> ConnectInitial.with32BitsPerPixel(connectInitial(145)))
@@ -229,7 +247,9 @@ class RdpTest {
   void anyConnectInitialKeepsItsLengthOrIsRefused(byte[] bytes) {
     try {
       assertThat(ConnectInitial.with32BitsPerPixel(bytes)).hasSameSizeAs(bytes);
+      assertThat(ConnectInitial.withKeyboardLayout(bytes, 0x407)).hasSameSizeAs(bytes);
       assertThat(ConnectInitial.withSelectedProtocol(bytes, 2)).hasSameSizeAs(bytes);
+      assertThat(ConnectInitial.withScale(bytes, 200)).hasSameSizeAs(bytes);
     } catch (ProtocolException refused) {
       assertThat(refused).hasMessageMatching("(?s).{1,200}");
     }

@@ -1,0 +1,52 @@
+package org.casement.web;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPromise;
+import java.util.OptionalInt;
+import org.casement.protocol.ProtocolException;
+
+/// Cuts the page's bytes into PDUs, so that what stands before it in the pipeline sees whole ones
+/// and may put its own between them. Holds back what is not whole, which is less than 64 KiB.
+@SuppressWarnings(
+    "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
+final class PageFramer extends ChannelOutboundHandlerAdapter {
+  private ByteBuf pending = Unpooled.EMPTY_BUFFER;
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext ctx) {
+    pending = ctx.alloc().buffer();
+  }
+
+  @Override
+  public void handlerRemoved(ChannelHandlerContext ctx) {
+    pending.release();
+  }
+
+  @Override
+  public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
+    ByteBuf bytes = (ByteBuf) message;
+    try {
+      OptionalInt length = pending.isReadable() ? OptionalInt.empty() : PduFramer.nextLength(bytes);
+      if (length.isPresent() && length.getAsInt() == bytes.readableBytes()) {
+        ctx.write(bytes.retain(), promise); // as nearly always
+        return;
+      }
+      pending.writeBytes(bytes);
+      promise.setSuccess();
+      for (length = PduFramer.nextLength(pending);
+          length.isPresent() && pending.readableBytes() >= length.getAsInt();
+          length = PduFramer.nextLength(pending)) {
+        ctx.write(pending.readBytes(length.getAsInt()));
+      }
+      pending.discardSomeReadBytes();
+    } catch (ProtocolException malformed) {
+      promise.tryFailure(malformed);
+      ctx.close();
+    } finally {
+      bytes.release();
+    }
+  }
+}

@@ -1,0 +1,100 @@
+package org.casement.protocol.rdp;
+
+import org.casement.protocol.ProtocolException;
+
+/// Reads the two PDUs that open MCS, Connect-Initial and Connect-Response: BER (T.125) around
+/// aligned PER (T.124) around the blocks that are RDP's own ([MS-RDPBCGR] 2.2.1.3, 2.2.1.4).
+final class GccReader {
+  /// Longest PDU accepted; the engine's has some 450 bytes, servers' some 150.
+  static final int LIMIT_BYTES = 4096;
+
+  private static final int BLOCK_HEADER_BYTES = 4;
+
+  final byte[] pdu;
+  private final String name;
+  int at;
+
+  /// @param name of the PDU, for messages
+  GccReader(byte[] pdu, String name) throws ProtocolException {
+    this.pdu = pdu;
+    this.name = name;
+    if (pdu.length > LIMIT_BYTES) {
+      throw new ProtocolException(name + " of more than " + LIMIT_BYTES + " bytes");
+    }
+    if (!RdpPdu.isData(pdu)) {
+      throw malformed();
+    }
+    at = 7;
+  }
+
+  /// Where the block `type` starts that lies between here and `end`, or -1.
+  int block(int type, int end) throws ProtocolException {
+    if (end > pdu.length) {
+      throw malformed();
+    }
+    int block = at;
+    while (end - block >= BLOCK_HEADER_BYTES) {
+      int length = RdpPdu.u16le(pdu, block + 2);
+      if (length < BLOCK_HEADER_BYTES || length > end - block) {
+        throw malformed();
+      }
+      if (RdpPdu.u16le(pdu, block) == type) {
+        return block;
+      }
+      block += length;
+    }
+    return -1;
+  }
+
+  void skipBer(int tag, int limit) throws ProtocolException {
+    at = berEnd(tag, limit);
+  }
+
+  /// Reads a tag and a BER length; the end of the value, which lies within `limit`.
+  int berEnd(int tag, int limit) throws ProtocolException {
+    expect((byte) tag);
+    int length = octet();
+    if (length >= 0x80) {
+      int bytes = length & 0x7f;
+      if (bytes == 0 || bytes > 2) {
+        throw malformed();
+      }
+      length = bytes == 1 ? octet() : octet() << 8 | octet();
+    }
+    if (length > limit - at) {
+      throw malformed();
+    }
+    return at + length;
+  }
+
+  int perLength() throws ProtocolException {
+    int first = octet();
+    return first < 0x80 ? first : (first & 0x7f) << 8 | octet();
+  }
+
+  void expect(byte... wanted) throws ProtocolException {
+    for (byte b : wanted) {
+      if ((byte) octet() != b) {
+        throw malformed();
+      }
+    }
+  }
+
+  void skip(int bytes) throws ProtocolException {
+    if (bytes > pdu.length - at) {
+      throw malformed();
+    }
+    at += bytes;
+  }
+
+  int octet() throws ProtocolException {
+    if (at >= pdu.length) {
+      throw malformed();
+    }
+    return pdu[at++] & 0xff;
+  }
+
+  ProtocolException malformed() {
+    return new ProtocolException("malformed " + name);
+  }
+}

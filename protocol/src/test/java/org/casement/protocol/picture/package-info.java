@@ -1,0 +1,4 @@
+@NullMarked
+package org.casement.protocol.picture;
+
+import org.jspecify.annotations.NullMarked;
