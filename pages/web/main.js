@@ -48,6 +48,8 @@ function phase() {
 const waiters = new Set();
 const sockets = new Set();
 let events = null;
+let echoes = 0;
+let echoed = () => {};
 let credentials = null;
 
 const view = new View({
@@ -195,7 +197,8 @@ function listen(door) {
   door.socket.addEventListener('message', ({ data }) => {
     heardAt = performance.now();
     const event = JSON.parse(data);
-    if (event.type !== 'alive' || page.lostAt !== null) change({ lostAt: null, story: tell(page.story, event, Date.now()) });
+    if (event.type === 'echo') echoed(event.id);
+    else if (event.type !== 'alive' || page.lostAt !== null) change({ lostAt: null, story: tell(page.story, event, Date.now()) });
   });
   events = door.socket;
   door.handOver();
@@ -215,11 +218,16 @@ function silence(heardAt, closed) {
   });
 }
 
-/** Resolves with the milliseconds that a question to the connector takes. */
-async function echo() {
-  const began = performance.now();
-  await answers();
-  return performance.now() - began;
+/** Resolves with the milliseconds that a word to the connector and back takes. One at a time: an answer still owed is waited for no longer. */
+function echo() {
+  return new Promise((resolve, reject) => {
+    if (events === null) return reject(new Error('not connected'));
+    const [id, began] = [++echoes, performance.now()];
+    echoed = (answered) => {
+      if (answered === id) resolve(performance.now() - began);
+    };
+    return events.send(JSON.stringify({ type: 'echo', id }));
+  });
 }
 
 /** Does the server of this page answer plain requests? */

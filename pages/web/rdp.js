@@ -19,7 +19,7 @@ const SILENT_TRIES = 3;
 const SILENT_PAUSE_MS = 500;
 /** A new picture is drawn piece by piece: so long the old one stays over it, at least and at most. */
 const DRAWING_MS = 400;
-const UNDRAWN_MS = 5_000;
+const UNDRAWN_MS = 10_000;
 /** IronRDP's ScreenScale.Fit. */
 const FIT = 1;
 

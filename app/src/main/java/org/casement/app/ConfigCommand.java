@@ -37,7 +37,7 @@ final class ConfigCommand implements Callable<Integer> {
           @Nullable Path config)
       throws Exception {
     Map<String, String> environment = System.getenv();
-    List<Path> files = Configuration.files(Optional.ofNullable(config), environment);
+    List<Path> files = ConfigurationFiles.find(Optional.ofNullable(config), environment);
     SettingsReading reading = Configuration.reading(files, environment);
     Configuration.read(reading, files);
     if (!reading.unknownKeys().isEmpty()) {

@@ -1,17 +1,9 @@
 package org.casement.app;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
-import java.io.InputStream;
 import java.net.InetAddress;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.ZoneId;
@@ -27,9 +19,7 @@ import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.PowerAction;
 import org.casement.supervisor.Share;
-import org.tomlj.Toml;
-import org.tomlj.TomlParseResult;
-import org.tomlj.TomlTable;
+import org.casement.supervisor.SupervisorSettings;
 
 /// Everything the configuration says, read once, in two layers: the site's file, and over it, key
 /// by key, the user's own. The annotated example `casement.toml` beside this class lists every key
@@ -45,14 +35,6 @@ record Configuration(
     boolean sound,
     Console console,
     Isolation isolation) {
-
-  /// Largest file read; the annotated example has 3 KiB.
-  private static final int FILE_LIMIT_BYTES = 256 * 1024;
-
-  private static final Path SITE = Path.of("/etc/casement/casement.toml");
-
-  /// Brackets that open: TOML's parser goes down one level, and its stack, with each.
-  private static final int BRACKETS_LIMIT = 400;
 
   private static final String STANDARD_SHARE =
       "[[share]]\nname = \"home\"\npath = \"${HOME}/casement\"\n";
@@ -110,38 +92,9 @@ record Configuration(
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
-  /// The files to read, the one that counts most first: `named` or else the user's own, then the
-  /// site's.
-  ///
-  /// @param environment `HOME` and `XDG_CONFIG_HOME` are used
-  static List<Path> files(Optional<Path> named, Map<String, String> environment)
-      throws ConfigurationException {
-    String xdg = environment.getOrDefault("XDG_CONFIG_HOME", "");
-    Path directory =
-        xdg.startsWith("/")
-            ? Path.of(xdg)
-            : Path.of(environment.getOrDefault("HOME", "/"), ".config");
-    Path own = named.orElse(directory.resolve("casement/casement.toml")).toAbsolutePath();
-    List<Path> files = new ArrayList<>();
-    if (named.isPresent() || !Files.notExists(own)) {
-      files.add(own);
-    }
-    if (!Files.notExists(SITE)) { // one that may not be looked at is not passed over
-      files.add(SITE);
-    }
-    if (files.isEmpty()) {
-      throw ConfigurationException.in(
-          SITE,
-          "there is no configuration; write at least [golden] image = \"/the/golden/image\" to it"
-              + " or to "
-              + own);
-    }
-    return files;
-  }
-
   static Configuration find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
-    return read(files(named, environment), environment);
+    return read(ConfigurationFiles.find(named, environment), environment);
   }
 
   /// @param files the one that counts most first
@@ -168,46 +121,9 @@ record Configuration(
       throws ConfigurationException {
     List<SettingsSection.Layer> layers = new ArrayList<>();
     for (Path file : files) {
-      layers.add(new SettingsSection.Layer(Optional.of(file), parse(file, text(file))));
+      layers.add(new SettingsSection.Layer(Optional.of(file), ConfigurationFiles.parse(file)));
     }
     return of(new SettingsSection("", layers, reading));
-  }
-
-  private static String text(Path file) throws ConfigurationException {
-    try {
-      // Not from a pipe: the sealed part reads the file again.
-      if (!Files.readAttributes(file, BasicFileAttributes.class).isRegularFile()) {
-        throw ConfigurationException.in(file, "is not a file");
-      }
-      try (InputStream in = Files.newInputStream(file)) {
-        byte[] bytes = in.readNBytes(FILE_LIMIT_BYTES + 1);
-        if (bytes.length > FILE_LIMIT_BYTES) {
-          throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
-        }
-        return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-      }
-    } catch (NoSuchFileException e) {
-      throw ConfigurationException.in(file, "is not there");
-    } catch (AccessDeniedException e) {
-      throw ConfigurationException.in(file, "is not readable for you");
-    } catch (CharacterCodingException e) {
-      throw ConfigurationException.in(file, "is not text in UTF-8");
-    } catch (IOException e) {
-      throw ConfigurationException.in(file, "cannot be read: " + e.getMessage());
-    }
-  }
-
-  static TomlTable parse(Path file, String text) throws ConfigurationException {
-    if (text.chars().filter(c -> c == '[' || c == '{').count() > BRACKETS_LIMIT) {
-      throw ConfigurationException.in(
-          file, "has more than " + BRACKETS_LIMIT + " opening brackets");
-    }
-    TomlParseResult toml = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
-    if (toml.hasErrors()) {
-      var error = toml.errors().getFirst();
-      throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));
-    }
-    return toml;
   }
 
   private static Configuration of(SettingsSection root) throws ConfigurationException {
@@ -225,6 +141,39 @@ record Configuration(
             isolation(root.section("isolation")));
     root.end();
     return configuration;
+  }
+
+  /// In the supervisor's terms.
+  ///
+  /// @param runtime the runtime directory, which exists
+  SupervisorSettings supervisorSettings(Path runtime) throws IOException {
+    Path home = session.home();
+    return new SupervisorSettings(
+        runtime.toRealPath(),
+        List.of(Files.exists(home) ? home.toRealPath() : home, runtime.toRealPath()),
+        goldenImage,
+        new SupervisorSettings.Machine(
+            machine.qemu(),
+            machine.qemuImg(),
+            machine.qemuFiles(),
+            machine.memoryMebibytes(),
+            machine.cpus(),
+            machine.overlayLimitGibibytes(),
+            machine.acceleration() == AccelerationChoice.TCG,
+            machine.user(),
+            machine.rdpSecurity().chosen(),
+            machine.testPort()),
+        new SupervisorSettings.Firmware(
+            firmware.uefiCode(),
+            firmware.uefiVariables(),
+            firmware.secureBootVariables(),
+            firmware.swtpm()),
+        new SupervisorSettings.Shares(shares.list(), shares.hidden(), shares.smbd()),
+        new SupervisorSettings.Helpers(isolation.bwrap(), isolation.landlock()),
+        listen.web(),
+        session.bootTimeout(),
+        session.drainTimeout(),
+        session.timezone());
   }
 
   private static Session session(SettingsSection section) throws ConfigurationException {

@@ -1,16 +1,17 @@
 package org.casement.app;
 
-import java.io.PrintWriter;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.List;
+import org.casement.session.EndReason;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/// The program. The two subcommands that are only ever started by Casement itself (`seal`,
-/// `session`) do not go through the command line library, which costs a sixth of a second; nor does
+/// The program. The subcommands that are only ever started by Casement itself (`seal`, `session`,
+/// `trial`) do not go through the command line library, which costs a sixth of a second; nor does
 /// `run` as scripts write it, because somebody waits for its desktop.
 @Command(
     name = "casement",
@@ -25,6 +26,7 @@ import picocli.CommandLine.Command;
       LinkCommand.class,
       StatusCommand.class,
       StopCommand.class,
+      DoctorCommand.class,
       ConfigCommand.class,
       TrainCommand.class
     },
@@ -51,13 +53,14 @@ public final class Main {
       switch (arguments[0]) {
         case "seal" -> System.exit(SealedStart.seal(rest));
         case "session" -> System.exit(SessionProgram.main(rest));
+        case "trial" -> System.exit(SealedTrial.main(rest));
         case "run" -> RunCommand.plain(rest).ifPresent(command -> System.exit(run(command)));
         default -> {}
       }
     }
     System.exit(
         new CommandLine(new Main())
-            .setExecutionExceptionHandler((e, command, _) -> report(e, command.getErr()))
+            .setExecutionExceptionHandler((e, command, _) -> report(e, command.getCommand()))
             .setParameterExceptionHandler(
                 (e, _) -> {
                   e.getCommandLine().getErr().println("casement: " + e.getMessage());
@@ -70,31 +73,43 @@ public final class Main {
     try {
       return command.call();
     } catch (Exception e) {
-      return report(e, new PrintWriter(System.err, true, System.err.charset()));
+      return report(e, command);
     }
   }
 
-  private static int report(Exception e, PrintWriter out) {
+  /// Says what keeps a session from running, and who knows more.
+  static void complain(@Nullable String problem) {
+    System.err.println("casement: " + problem + "; " + EndReason.ADVICE);
+  }
+
+  private static int report(Exception e, Object command) {
     String message =
         e instanceof FileSystemException file
-            ? "cannot use " + file.getFile() + ": " + reason(file)
+            ? "cannot use " + file.getFile() + ": " + words(e)
             : e.getMessage();
-    out.println("casement: " + message);
+    if (command instanceof RunCommand) {
+      complain(message);
+    } else {
+      System.err.println("casement: " + message);
+    }
     return switch (e) {
       case ConfigurationException _ -> CONFIGURATION;
       case org.casement.session.SessionException _, java.io.IOException _ -> UNAVAILABLE;
       default -> {
-        e.printStackTrace(out);
+        e.printStackTrace();
         yield FAILED;
       }
     };
   }
 
-  private static String reason(FileSystemException e) {
+  /// What went wrong with a file, in words.
+  static @Nullable String words(Exception e) {
     return switch (e) {
       case AccessDeniedException _ -> "permission denied";
       case NoSuchFileException _ -> "it is not there";
-      default -> e.getReason() == null ? e.getClass().getSimpleName() : e.getReason();
+      case FileSystemException file when file.getReason() != null -> file.getReason();
+      case FileSystemException _ -> e.getClass().getSimpleName();
+      default -> e.getMessage();
     };
   }
 }

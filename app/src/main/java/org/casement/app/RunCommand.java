@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import org.casement.isolation.Listener;
 import org.casement.isolation.RuntimeDirectory;
 import org.casement.isolation.SealedRun;
+import org.casement.isolation.UserNamespaces;
 import org.casement.session.SessionException;
 import org.casement.session.SessionId;
 import org.casement.supervisor.Supervisor;
@@ -92,7 +93,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws Exception {
     SealedRun.prepare();
     refuseRoot();
-    List<Path> files = Configuration.files(Optional.ofNullable(config), System.getenv());
+    List<Path> files = ConfigurationFiles.find(Optional.ofNullable(config), System.getenv());
     Configuration configuration = Configuration.read(files, System.getenv());
     Duration walltime = time == null ? configuration.session().walltime() : time;
     String node = SealedStart.node();
@@ -224,10 +225,11 @@ final class RunCommand implements Callable<Integer> {
         }
         if (status == 1 && !begun) {
           // unshare's own status: it said why in its own words.
-          SealedRun.problem().ifPresent(problem -> System.err.println("casement: " + problem));
+          String hint = UserNamespaces.hint().map("; "::concat).orElse("");
+          SealedRun.problem().ifPresent(problem -> Main.complain(problem + hint));
           yield Main.UNAVAILABLE;
         }
-        System.err.println("casement: the session was killed (status " + status + ")");
+        Main.complain("the session was killed (status " + status + ")");
         yield Main.FAILED;
       }
     };

@@ -47,20 +47,44 @@ final class SealedStart {
       SessionProgram.Arguments session,
       Map<String, String> environment)
       throws IsolationException {
+    return SealedRun.start(
+        listeners,
+        line(configuration, listeners.size(), session.commandLine()),
+        variables(environment));
+  }
+
+  /// The same for another subcommand without listeners, and what it says in a file.
+  static SealedRun start(
+      Configuration configuration,
+      List<String> subcommand,
+      Map<String, String> environment,
+      Path log)
+      throws IsolationException {
+    return SealedRun.start(
+        List.of(), line(configuration, 0, subcommand), variables(environment), log);
+  }
+
+  private static List<String> line(
+      Configuration configuration, int listeners, List<String> subcommand)
+      throws IsolationException {
     String launcher = Objects.requireNonNull(System.getProperty("casement.launcher"));
     SealPlan plan =
         SealPlan.leavingThisNetwork(
-            listeners.size(),
+            listeners,
             configuration.isolation().nftables(),
             configuration.isolation().nft(),
             Supervisor.guestPorts());
     List<String> line = new ArrayList<>(List.of(launcher, "seal", plan.argument(), launcher));
-    line.addAll(session.commandLine());
+    line.addAll(subcommand);
+    return line;
+  }
+
+  private static Map<String, String> variables(Map<String, String> environment) {
     Map<String, String> variables = new TreeMap<>(environment);
     variables.keySet().retainAll(VARIABLES);
     // The same JVM all the way: the AOT cache is made for it.
     variables.put("CASEMENT_JAVA", System.getProperty("casement.java", ""));
-    return SealedRun.start(listeners, line, variables);
+    return variables;
   }
 
   /// `casement seal`: returns only if it failed.
@@ -70,7 +94,7 @@ final class SealedStart {
       Seal.enter(plan, arguments.subList(1, arguments.size()), System.getenv());
       return Main.OK;
     } catch (IsolationException | IllegalArgumentException e) {
-      System.err.println("casement: cannot seal the session: " + e.getMessage());
+      Main.complain("cannot seal the session: " + e.getMessage());
       return Main.UNAVAILABLE;
     }
   }

@@ -43,7 +43,6 @@ import org.casement.session.SessionStory;
 import org.casement.session.SteadyClock;
 import org.casement.supervisor.StoryLog;
 import org.casement.supervisor.Supervisor;
-import org.casement.supervisor.SupervisorSettings;
 import org.casement.web.DesktopLogin;
 import org.casement.web.WebConnector;
 
@@ -119,10 +118,10 @@ final class SessionProgram {
       List<InheritedListener> listeners = InheritedListeners.fromEnvironment(environment);
       return new SessionProgram(arguments, environment, prelude, listeners, _ -> {}).run();
     } catch (ConfigurationException e) {
-      System.err.println("casement: " + e.getMessage());
+      Main.complain(e.getMessage());
       return Main.CONFIGURATION;
     } catch (IOException e) {
-      System.err.println("casement: the session did not start: " + e.getMessage());
+      Main.complain("the session did not start: " + e.getMessage());
       return Main.UNAVAILABLE;
     } catch (RuntimeException | Error e) { // other threads would keep the process alive
       e.printStackTrace();
@@ -163,7 +162,13 @@ final class SessionProgram {
       story.follow(new StoryLog(log));
       story.follow(announcer);
       Supervisor supervisor =
-          new Supervisor(settings(configuration), story, loops, log, random, clock);
+          new Supervisor(
+              configuration.supervisorSettings(arguments.runtime()),
+              story,
+              loops,
+              log,
+              random,
+              clock);
       supervisor.look();
       return live(configuration, story, supervisor, loops, log, announcer);
     }
@@ -255,39 +260,6 @@ final class SessionProgram {
                 supervisor.desktopPassword(),
                 supervisor.rdpSecurity()))
         : Optional.empty();
-  }
-
-  private SupervisorSettings settings(Configuration configuration) throws IOException {
-    return new SupervisorSettings(
-        arguments.runtime().toRealPath(),
-        List.of(configuration.session().home().toRealPath(), arguments.runtime().toRealPath()),
-        configuration.goldenImage(),
-        new SupervisorSettings.Machine(
-            configuration.machine().qemu(),
-            configuration.machine().qemuImg(),
-            configuration.machine().qemuFiles(),
-            configuration.machine().memoryMebibytes(),
-            configuration.machine().cpus(),
-            configuration.machine().overlayLimitGibibytes(),
-            configuration.machine().acceleration() == Configuration.AccelerationChoice.TCG,
-            configuration.machine().user(),
-            configuration.machine().rdpSecurity().chosen(),
-            configuration.machine().testPort()),
-        new SupervisorSettings.Firmware(
-            configuration.firmware().uefiCode(),
-            configuration.firmware().uefiVariables(),
-            configuration.firmware().secureBootVariables(),
-            configuration.firmware().swtpm()),
-        new SupervisorSettings.Shares(
-            configuration.shares().list(),
-            configuration.shares().hidden(),
-            configuration.shares().smbd()),
-        new SupervisorSettings.Helpers(
-            configuration.isolation().bwrap(), configuration.isolation().landlock()),
-        configuration.listen().web(),
-        configuration.session().bootTimeout(),
-        configuration.session().drainTimeout(),
-        configuration.session().timezone());
   }
 
   /// Prints the first links and leaves the desktop's in the session home.

@@ -208,9 +208,9 @@ class ConfigurationTest {
     Files.createDirectories(own.getParent());
     Files.writeString(own, "");
     Map<String, String> environment = Map.of("XDG_CONFIG_HOME", home.toString());
-    assertThat(Configuration.files(Optional.empty(), environment)).startsWith(own);
+    assertThat(ConfigurationFiles.find(Optional.empty(), environment)).startsWith(own);
     Path named = directory.resolve("named.toml");
-    assertThat(Configuration.files(Optional.of(named), environment))
+    assertThat(ConfigurationFiles.find(Optional.of(named), environment))
         .startsWith(named)
         .doesNotContain(own);
   }

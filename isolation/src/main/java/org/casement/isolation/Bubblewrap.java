@@ -1,8 +1,8 @@
 package org.casement.isolation;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,6 +13,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /// helper can make more user namespaces inside its own.
 final class Bubblewrap {
   private static final Set<String> DISPENSABLE = Set.of("--disable-userns", "--clearenv");
+  private static final Duration HELP_LIMIT = Duration.ofSeconds(10);
   private static final Map<Path, String> HELP = new ConcurrentHashMap<>();
 
   private Bubblewrap() {}
@@ -28,10 +29,10 @@ final class Bubblewrap {
   /// Empty if it cannot be run: starting it then says why.
   private static String help(Path bwrap) {
     try {
-      Process process =
-          new ProcessBuilder(bwrap.toString(), "--help").redirectErrorStream(true).start();
-      process.getOutputStream().close();
-      return new String(process.getInputStream().readNBytes(65_536), StandardCharsets.UTF_8);
+      return ShortRun.of(List.of(bwrap.toString(), "--help"), HELP_LIMIT).output();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return "";
     } catch (IOException e) {
       return "";
     }

@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -36,6 +35,8 @@ public final class ConfinedProcess implements AutoCloseable {
 
   /// From exec of bwrap to its child takes 1 to 3 ms; more than this is a broken node.
   private static final long CHILD_TIMEOUT_SECONDS = 10;
+
+  private static final Duration TRIAL_LIMIT = Duration.ofSeconds(10);
 
   private static final long CLOSE_LIMIT_SECONDS = 2;
 
@@ -71,33 +72,29 @@ public final class ConfinedProcess implements AutoCloseable {
     return start(name, bwrap, confinement, rules, Redirect.appendTo(log.toFile()), options);
   }
 
-  /// Runs `true` in a confinement: why helpers cannot be confined on this node, or empty.
-  public static Optional<String> problem(Path bwrap) {
+  /// What came of a try.
+  ///
+  /// @param problem why helpers cannot be confined; empty if they can
+  /// @param layers what held, see [#layers()]
+  public record Trial(Optional<String> problem, String layers) {}
+
+  /// Runs `true` in a confinement.
+  public static Trial tryOut(Path bwrap, Layers.Use landlock) {
     Confinement nothing = Confinement.of(Path.of("/usr/bin/true")).build();
+    Options options = new Options(Layers.DEFAULT.withLandlock(landlock), OptionalLong.empty());
     try (ConfinedProcess process =
-        start(
-            "confinement test",
-            bwrap,
-            nothing,
-            NetworkRules.NONE,
-            Redirect.PIPE,
-            Options.DEFAULT)) {
-      String output =
-          new String(process.bwrap.getInputStream().readNBytes(4096), StandardCharsets.UTF_8);
-      int status = process.waitFor();
-      if (status == 0) {
-        return Optional.empty();
-      }
-      String first = output.lines().findFirst().orElse("exit status " + status);
-      return Optional.of(
-          "helpers cannot be confined: "
-              + first
-              + UserNamespaces.hint().map("; "::concat).orElse(""));
+        start("confinement test", bwrap, nothing, NetworkRules.NONE, Redirect.PIPE, options)) {
+      ShortRun run = ShortRun.of(process.bwrap, TRIAL_LIMIT);
+      return new Trial(
+          run.succeeded()
+              ? Optional.empty()
+              : Optional.of("helpers cannot be confined: " + run.firstWords()),
+          process.layers());
     } catch (IOException e) {
-      return Optional.of("helpers cannot be confined: " + e.getMessage());
+      return new Trial(Optional.of("helpers cannot be confined: " + e.getMessage()), "");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return Optional.of("helpers cannot be confined: interrupted while trying");
+      return new Trial(Optional.of("helpers cannot be confined: interrupted while trying"), "");
     }
   }
 

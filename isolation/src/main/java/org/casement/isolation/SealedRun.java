@@ -2,21 +2,22 @@ package org.casement.isolation;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
-import java.io.File;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 
@@ -32,6 +33,8 @@ public final class SealedRun implements AutoCloseable {
 
   /// A JVM starts in less than a second; a node that needs this long does not work.
   private static final long HANDLER_TIMEOUT_SECONDS = 20;
+
+  private static final Duration TRIAL_LIMIT = Duration.ofSeconds(10);
 
   private static final long HANDLER_POLL_MS = 20;
 
@@ -56,19 +59,10 @@ public final class SealedRun implements AutoCloseable {
     try {
       List<String> line = namespaces();
       line.add("/usr/bin/true");
-      Process process =
-          new ProcessBuilder(line)
-              .redirectErrorStream(true)
-              .redirectInput(new File("/dev/null"))
-              .start();
-      String output = new String(process.getInputStream().readNBytes(4096), StandardCharsets.UTF_8);
-      int result = process.waitFor();
-      if (result == 0) {
-        return Optional.empty();
-      }
-      String first = output.lines().findFirst().orElse("exit status " + result);
-      return Optional.of(
-          "cannot seal a session: " + first + UserNamespaces.hint().map("; "::concat).orElse(""));
+      ShortRun run = ShortRun.of(line, TRIAL_LIMIT);
+      return run.succeeded()
+          ? Optional.empty()
+          : Optional.of("cannot seal a session: " + run.firstWords());
     } catch (IOException e) {
       return Optional.of("cannot seal a session: " + e.getMessage());
     } catch (InterruptedException e) {
@@ -85,7 +79,26 @@ public final class SealedRun implements AutoCloseable {
   public static SealedRun start(
       List<Listener> listeners, List<String> seal, Map<String, String> environment)
       throws IsolationException {
-    List<String> line = new ArrayList<>(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
+    return start(listeners, List.of(), seal, environment);
+  }
+
+  /// The same with all that is said, by `unshare` as well, in `log` instead of this process's
+  /// standard streams.
+  public static SealedRun start(
+      List<Listener> listeners, List<String> seal, Map<String, String> environment, Path log)
+      throws IsolationException {
+    List<String> shell = List.of("/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log.toString());
+    return start(listeners, shell, seal, environment);
+  }
+
+  private static SealedRun start(
+      List<Listener> listeners,
+      List<String> shell,
+      List<String> seal,
+      Map<String, String> environment)
+      throws IsolationException {
+    List<String> line = new ArrayList<>(shell);
+    line.addAll(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
     line.addAll(namespaces());
     line.addAll(seal);
     Map<String, String> variables = new TreeMap<>(environment);
@@ -171,6 +184,17 @@ public final class SealedRun implements AutoCloseable {
   public int waitFor() throws InterruptedException {
     try {
       return status.get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the session's end was missed", e);
+    }
+  }
+
+  /// [#waitFor()], or empty if it still runs after `limit`.
+  public OptionalInt waitFor(Duration limit) throws InterruptedException {
+    try {
+      return OptionalInt.of(status.get(limit.toMillis(), TimeUnit.MILLISECONDS));
+    } catch (TimeoutException e) {
+      return OptionalInt.empty();
     } catch (ExecutionException e) {
       throw new IllegalStateException("the session's end was missed", e);
     }

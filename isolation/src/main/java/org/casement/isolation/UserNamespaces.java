@@ -9,7 +9,7 @@ import java.util.TreeMap;
 
 /// Why an ordinary user may not make a user namespace here: the switches that kernels have for it,
 /// in words for the administrator.
-final class UserNamespaces {
+public final class UserNamespaces {
   /// The file, and the value that forbids.
   private static final Map<String, String> SWITCHES =
       new TreeMap<>(
@@ -24,16 +24,24 @@ final class UserNamespaces {
   private UserNamespaces() {}
 
   /// `ask an administrator: kernel.unprivileged_userns_clone=0 forbids user namespaces`, or empty.
-  static Optional<String> hint() {
+  public static Optional<String> hint() {
     String forbidding =
         SWITCHES.entrySet().stream()
             .filter(entry -> value(entry.getKey()).equals(entry.getValue()))
             .map(entry -> entry.getKey() + "=" + entry.getValue())
             .reduce((a, b) -> a + ", " + b)
             .orElse("");
-    return forbidding.isEmpty()
-        ? Optional.empty()
-        : Optional.of("ask an administrator: sysctl " + forbidding + " stands against it");
+    if (forbidding.isEmpty()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        "ask an administrator: sysctl "
+            + forbidding
+            + " stands against it"
+            + (forbidding.contains("apparmor")
+                ? "; an AppArmor profile with \"userns,\" for /usr/bin/unshare and for bwrap lifts"
+                    + " it for these two"
+                : ""));
   }
 
   private static String value(String name) {

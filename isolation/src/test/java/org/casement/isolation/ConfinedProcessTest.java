@@ -31,12 +31,16 @@ class ConfinedProcessTest {
 
   @Test
   void thisNodeCanConfine() {
-    assertThat(ConfinedProcess.problem(BWRAP)).isEqualTo(Optional.empty());
+    assertThat(ConfinedProcess.tryOut(BWRAP, Layers.Use.AUTO).problem())
+        .isEqualTo(Optional.empty());
   }
 
   @Test
   void aNodeWithoutBubblewrapSaysSo() {
-    assertThat(ConfinedProcess.problem(Path.of("/nowhere/bwrap")).orElseThrow())
+    assertThat(
+            ConfinedProcess.tryOut(Path.of("/nowhere/bwrap"), Layers.Use.AUTO)
+                .problem()
+                .orElseThrow())
         .contains("helpers cannot be confined")
         .contains("/nowhere/bwrap");
   }

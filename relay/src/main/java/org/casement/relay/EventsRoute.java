@@ -228,10 +228,18 @@ final class EventsRoute {
             desk.endSession().run();
           }
           case PageMessage.Power(PowerAction action) -> power(action);
+          case PageMessage.Echo(int id) -> teller.write(answer("echo", "id", id));
         }
       } catch (ProtocolException malformed) {
         socket.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
       }
+    }
+
+    private static Map<String, @Nullable Object> answer(String type, String name, Object value) {
+      Map<String, @Nullable Object> answer = new LinkedHashMap<>();
+      answer.put("type", type);
+      answer.put(name, value);
+      return answer;
     }
 
     /// SECURITY: a page shows only what is allowed; what it sends is another matter.
@@ -242,8 +250,7 @@ final class EventsRoute {
       if (allowed) {
         desk.power().press().accept(action);
       } else {
-        teller.write(
-            Map.of("type", "refused", "text", "this session does not allow " + action.code()));
+        teller.write(answer("refused", "text", "this session does not allow " + action.code()));
       }
     }
   }

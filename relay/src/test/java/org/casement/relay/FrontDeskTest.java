@@ -54,6 +54,8 @@ class FrontDeskTest {
       assertThat(events.next()).contains("\"status\":\"done\"");
       session.story.become(new Ready(session.now.get()));
       events.expect("{\"type\":\"state\",\"state\":\"ready\"}");
+      events.send("{\"type\":\"echo\",\"id\":7}");
+      events.expect("{\"type\":\"echo\",\"id\":7}");
       events.send("{\"type\":\"end\"}");
       assertThat(session.endAsked.await(10, TimeUnit.SECONDS)).isTrue();
       session.story.become(new Ended(EndReason.of(EndReason.Kind.USER)));

@@ -28,6 +28,9 @@ public record EndReason(Kind kind, String detail) {
     }
   }
 
+  /// Where whoever meets a failure finds out more; the only place that says so.
+  public static final String ADVICE = "casement doctor examines this node";
+
   public static EndReason of(Kind kind) {
     return new EndReason(kind, "");
   }
@@ -38,6 +41,10 @@ public record EndReason(Kind kind, String detail) {
 
   /// One sentence for the user.
   public String text() {
-    return detail.isEmpty() ? kind.text() : kind.text() + ": " + detail;
+    String text = detail.isEmpty() ? kind.text() : kind.text() + ": " + detail;
+    return switch (kind) {
+      case NODE, FAILED -> text + "; " + ADVICE;
+      case USER, CANCELLED, WALLTIME, GUEST_SHUTDOWN -> text;
+    };
   }
 }

@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param unknownProfile the name the manifest gives, where this version does not know it
 /// @param boot a kernel to start directly; empty where the disk boots by itself
 /// @param rdpSecurity what the guest's RDP server takes
+/// @param sha256 of the disk, in hex, as the publisher says
 record GoldenImage(
     Path directory,
     String name,
@@ -32,7 +33,8 @@ record GoldenImage(
     MachineProfile profile,
     Optional<String> unknownProfile,
     Optional<DirectBoot> boot,
-    RdpSecurity rdpSecurity) {
+    RdpSecurity rdpSecurity,
+    Optional<String> sha256) {
   /// QEMU's `-kernel`, `-initrd`, `-append`.
   record DirectBoot(Path kernel, Path initrd, String append) {}
 
@@ -51,8 +53,8 @@ record GoldenImage(
   private static final int QCOW2_HEADER_BYTES = 72;
 
   /// Reads the manifest and looks at the files. The disk must have the size that the manifest says:
-  /// QEMU itself does not notice a truncated image. Its hash is not computed: that takes minutes,
-  /// and is the publisher's business.
+  /// QEMU itself does not notice a truncated image. Its hash is not computed: that takes minutes.
+  /// `casement doctor` does it.
   ///
   /// @throws SessionException naming the file and who can mend it
   static GoldenImage read(Path directory) throws SessionException {
@@ -89,7 +91,10 @@ record GoldenImage(
         profile,
         named.filter(_ -> known.isEmpty()),
         boot,
-        rdpSecurity(file, manifest, profile));
+        rdpSecurity(file, manifest, profile),
+        manifest.containsKey("sha256")
+            ? Optional.of(text(file, manifest, "sha256"))
+            : Optional.empty());
   }
 
   /// `rdpSecurity`: `tls` or `nla`; where it is absent, the profile's.

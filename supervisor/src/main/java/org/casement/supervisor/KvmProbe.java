@@ -51,6 +51,21 @@ record KvmProbe(Path bwrap, Path qemu, List<Path> qemuFiles, Path directory, Lay
     record Fails(String reason) implements Outcome {}
   }
 
+  /// Of one session, in its runtime directory; what cannot be tried fails too.
+  static Outcome of(SupervisorSettings settings) {
+    try {
+      return new KvmProbe(
+              settings.helpers().bwrap(),
+              settings.machine().qemu(),
+              settings.machine().qemuFiles(),
+              PrivateFiles.directory(settings.runtime().resolve("kvm-probe")),
+              settings.helpers().landlock())
+          .run();
+    } catch (IOException e) {
+      return new Outcome.Fails("it could not be tried: " + e.getMessage());
+    }
+  }
+
   Outcome run() throws IOException {
     return run("kvm", sector(), LIMIT);
   }

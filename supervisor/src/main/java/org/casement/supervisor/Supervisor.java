@@ -223,7 +223,7 @@ public final class Supervisor {
         settings.machine().onlyTcg()
             ? CompletableFuture.completedFuture(
                 new KvmProbe.Outcome.Fails("the configuration asks for it"))
-            : beside("kvm-probe", this::tryKvm);
+            : beside("kvm-probe", () -> KvmProbe.of(settings));
   }
 
   private static <T> CompletableFuture<T> beside(String name, Supplier<T> work) {
@@ -474,21 +474,6 @@ public final class Supervisor {
 
   // ---- machine
 
-  private KvmProbe.Outcome tryKvm() {
-    try {
-      Path directory = PrivateFiles.directory(settings.runtime().resolve("kvm-probe"));
-      return new KvmProbe(
-              settings.helpers().bwrap(),
-              settings.machine().qemu(),
-              settings.machine().qemuFiles(),
-              directory,
-              settings.helpers().landlock())
-          .run();
-    } catch (IOException e) {
-      return new KvmProbe.Outcome.Fails("it could not be tried: " + e.getMessage());
-    }
-  }
-
   private Acceleration choose(KvmProbe.Outcome probed) {
     return switch (probed) {
       case KvmProbe.Outcome.Works _ -> {
@@ -645,8 +630,8 @@ public final class Supervisor {
             story.over(Trouble.TPM);
             log.warn("helper-ended", "name", "swtpm", "status", status);
             story.warn(
-                "the machine's TPM has stopped: the system goes on, but a restart of it will end the"
-                    + " session; save your work and start another session");
+                "the machine's TPM has stopped: the system goes on, but a restart of it will end"
+                    + " the session; save your work and start another session");
           }
         });
   }

@@ -32,6 +32,21 @@ public record SupervisorSettings(
     closed = List.copyOf(closed);
   }
 
+  SupervisorSettings withShares(List<Share> list) {
+    return new SupervisorSettings(
+        runtime,
+        closed,
+        goldenImage,
+        machine,
+        firmware,
+        new Shares(list, shares.hidden(), shares.smbd()),
+        helpers,
+        desktop,
+        bootTimeout,
+        drainTimeout,
+        timezone);
+  }
+
   /// The virtual machine.
   ///
   /// @param qemuFiles what QEMU needs to see beside its program and the system's libraries

@@ -33,12 +33,15 @@ final class ConsoleTest {
   /// Two seconds and what the machine takes itself (ScreenPictures.PAUSE).
   private static final Duration PICTURE_PAUSE = Duration.ofSeconds(2);
 
-  /// The page's WebSockets, for what a page would not send by itself.
+  /// The page's WebSockets, for what a page would not send by itself. Not by a class of our own:
+  /// noVNC looks at the prototype.
   private static final String KEEP_SOCKETS =
       """
-      window.sockets = [];
-      window.WebSocket = class extends WebSocket {
-        constructor(...words) { super(...words); window.sockets.push(this); }
+      window.sockets = new Set();
+      const send = WebSocket.prototype.send;
+      WebSocket.prototype.send = function (data) {
+        window.sockets.add(this);
+        send.call(this, data);
       };
       """;
 
@@ -206,7 +209,7 @@ final class ConsoleTest {
     browser
         .page()
         .evaluate(
-            "() => sockets.findLast((one) => one.url.endsWith('/ws/events'))"
+            "() => [...sockets].findLast((one) => one.url.endsWith('/ws/events'))"
                 + ".send('{\"type\":\"power\",\"action\":\"poweroff\"}')");
     Await.until(
         "the page is told",

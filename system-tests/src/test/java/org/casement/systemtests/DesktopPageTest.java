@@ -57,8 +57,7 @@ final class DesktopPageTest {
     Files.createDirectories(SCREENSHOTS);
     user = TestUser.create();
     session =
-        Session.start(
-            user, Settings.standard().withTestPort().with("session", "walltime", "30m"));
+        Session.start(user, Settings.standard().withTestPort().with("session", "walltime", "30m"));
     session.awaitReady();
     guest = session.guestShell();
   }
@@ -87,10 +86,7 @@ final class DesktopPageTest {
 
   /// The desktop's size as its X server has it, `1280x800`.
   private static String guestSize() {
-    return guest
-        .run(ON_DESKTOP + "xdpyinfo | awk '/dimensions:/ {print $2; exit}'")
-        .out()
-        .strip();
+    return guest.run(ON_DESKTOP + "xdpyinfo | awk '/dimensions:/ {print $2; exit}'").out().strip();
   }
 
   private static String canvasSize(Page page) {
@@ -105,6 +101,14 @@ final class DesktopPageTest {
                 .formatted(STAGE)));
   }
 
+  /// A canvas that has just got its size is empty: waits until something is on it, right at the
+  /// top, and nothing over it.
+  private static void awaitDrawn(Page page) {
+    page.waitForFunction(
+        "() => { const canvas = %s; const { data } = canvas.getContext('2d').getImageData(canvas.width - 50, 20, 40, 40); return data.some((value, i) => i %% 4 === 3 && value > 0) && !document.querySelector('.backdrop'); }"
+            .formatted(CANVAS));
+  }
+
   private static List<String> phases(Page page) {
     return List.of(String.valueOf(page.evaluate("window.phases.join()")).split(",", -1));
   }
@@ -114,8 +118,7 @@ final class DesktopPageTest {
     Await.until(
         "the desktop has the window's size",
         LIMIT,
-        () ->
-            canvasSize(page).equals(stageSize(page)) && guestSize().equals(stageSize(page)),
+        () -> canvasSize(page).equals(stageSize(page)) && guestSize().equals(stageSize(page)),
         () ->
             "stage %s, canvas %s, guest %s, phases %s, %s"
                 .formatted(
@@ -142,9 +145,9 @@ final class DesktopPageTest {
         page.waitForTimeout(100 + i * 97 % 900);
       }
       awaitFollowed(browser);
-      browser.screenshot("20-followed");
       // The last column of tiles shows the nonce: what is new of the desktop is drawn.
       browser.awaitNonce(session.nonce(), LIMIT);
+      browser.screenshot("20-followed");
       assertThat(phases(page)).containsOnly("desktop");
       guest.run("kill $(cat /run/mover)");
     }
@@ -199,11 +202,7 @@ final class DesktopPageTest {
 
   /// The same keys, by their places, in three layouts.
   @ParameterizedTest
-  @CsvSource({
-    "us, 00000409, qyza-;@",
-    "de, 00000407, qzyaßö\"",
-    "fr, 0000040c, aywq)m2"
-  })
+  @CsvSource({"us, 00000409, qyza-;@", "de, 00000407, qzyaßö\"", "fr, 0000040c, aywq)m2"})
   void keysMeanWhatTheChosenLayoutPrintsOnThem(String name, String number, String expected) {
     try (Browser browser = desktop()) {
       Page page = browser.page();
@@ -289,8 +288,7 @@ final class DesktopPageTest {
       }
       // state: 4 is Control, 8 Alt (Mod1), 1 Shift.
       Map<String, String> wanted =
-          Map.of(
-              "Delete", "0xc", "End", "0xc", "Escape", "0x5", "Super_L", "0x0", "Print", "0x0");
+          Map.of("Delete", "0xc", "End", "0xc", "Escape", "0x5", "Super_L", "0x0", "Print", "0x0");
       String pressed =
           "grep -A2 '^KeyPress' /run/keys | grep -o 'state 0x[0-9a-f]*\\|keysym 0x[0-9a-f]*, [A-Za-z_]*'"
               + " | tr '\\n' ' '";
@@ -339,14 +337,17 @@ final class DesktopPageTest {
         page.keyboard().press("ArrowUp");
       }
       page.keyboard().press("Enter");
-      guest.run(ON_DESKTOP + "xterm -geometry 40x8+760+300 -e sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do date; usleep 400000; done' >/dev/null 2>&1 &");
+      guest.run(
+          ON_DESKTOP
+              + "xterm -geometry 40x8+760+300 -e sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do date; usleep 400000; done' >/dev/null 2>&1 &");
       Await.until(
           "the figures move",
           LIMIT,
           () ->
               page.locator("#figures")
                   .innerText()
-                  .matches("[0-9]+ ms · [1-9][0-9]* pictures/s · [0-9.]+ (B|kB|MB)/s · \\d+ × \\d+"),
+                  .matches(
+                      "[0-9]+ ms · [1-9][0-9]* pictures/s · [0-9.]+ (B|kB|MB)/s · \\d+ × \\d+"),
           () -> page.locator("#figures").innerText());
       browser.screenshot("22-figures");
       assertThat(page.evaluate("document.activeElement.tagName")).isEqualTo("IRON-REMOTE-DESKTOP");
@@ -377,6 +378,7 @@ final class DesktopPageTest {
                   page.evaluate(
                       "(innerWidth - innerWidth % 4) + 'x' + (innerHeight - innerHeight % 2)")));
       assertThat(page.locator("#notice").innerText()).contains("Alt-Tab");
+      awaitDrawn(page);
       browser.screenshot("24-full-screen");
       page.locator("#notice-away").click();
       page.mouse().move(300, 1);
@@ -469,7 +471,7 @@ final class DesktopPageTest {
           () -> canvasSize(page).equals(stageSize(page)) && canvasSize(page).startsWith("1280x"),
           () -> canvasSize(page));
       assertThat(page.evaluate(CANVAS + ".getBoundingClientRect().width")).isEqualTo(640);
-      page.waitForTimeout(1500);
+      awaitDrawn(page);
       page.screenshot(
           new Page.ScreenshotOptions().setPath(SCREENSHOTS.resolve("30-dense-sharp.png")));
       choose(page, "Sharp: each pixel of this screen");
@@ -478,7 +480,7 @@ final class DesktopPageTest {
           LIMIT,
           () -> canvasSize(page).equals("640x480"),
           () -> canvasSize(page));
-      page.waitForTimeout(1500);
+      awaitDrawn(page);
       page.screenshot(
           new Page.ScreenshotOptions().setPath(SCREENSHOTS.resolve("31-dense-larger.png")));
     }

@@ -160,7 +160,7 @@ final class ClipboardFilter extends ChannelDuplexHandler {
   public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
     ByteBuf bytes = (ByteBuf) message;
     try {
-      if (connected && guard == null) {
+      if (connected && guard == null && !pending.isReadable()) {
         ctx.write(bytes.retain(), promise);
         return;
       }

@@ -28,6 +28,9 @@ public sealed interface PageMessage {
   /// The user presses a button of the machine, on its console.
   record Power(PowerAction action) implements Command {}
 
+  /// The page measures the way: it is answered with the same `id`.
+  record Echo(int id) implements Command {}
+
   static Hello hello(byte[] json) throws ProtocolException {
     Map<String, Object> members = members(json, Set.of("v", "tab", "nonce"));
     if (!Integer.valueOf(1).equals(members.get("v"))) {
@@ -56,6 +59,13 @@ public sealed interface PageMessage {
         yield new Power(
             PowerAction.of(text(members, "action"))
                 .orElseThrow(() -> new ProtocolException("unknown power action")));
+      }
+      case "echo" -> {
+        exactly(members, Set.of("type", "id"));
+        if (members.get("id") instanceof Integer id && id >= 0) {
+          yield new Echo(id);
+        }
+        throw new ProtocolException("id is not a whole number below 2^31");
       }
       default -> throw new ProtocolException("unknown command");
     };

@@ -86,6 +86,17 @@ class DoorTest {
   }
 
   @Test
+  void anEchoHasASmallNumber() throws ProtocolException {
+    assertThat(PageMessage.command("{\"type\":\"echo\",\"id\":2147483647}".getBytes(UTF_8)))
+        .isEqualTo(new PageMessage.Echo(Integer.MAX_VALUE));
+    for (String id : new String[] {"-1", "2147483648", "1.5", "\"1\"", "null", "[1]"}) {
+      String echo = "{\"type\":\"echo\",\"id\":" + id + "}";
+      assertThatThrownBy(() -> PageMessage.command(echo.getBytes(UTF_8)))
+          .isInstanceOf(ProtocolException.class);
+    }
+  }
+
+  @Test
   void aFormMayCarryOtherFieldsButOneToken() throws ProtocolException {
     assertThat(EntryForm.token(("utf8=%E2%9C%93&token=" + TOKEN).getBytes(UTF_8))).isEqualTo(TOKEN);
     String padded = "token=" + TOKEN + "&x=";
