@@ -2,8 +2,8 @@ package org.casement.app;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import java.io.Console;
 import java.nio.file.Path;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.casement.supervisor.Finding;
@@ -41,8 +41,9 @@ final class DoctorCommand implements Callable<Integer> {
     return report.level() == Finding.Level.ERROR ? ERRORS : Main.OK;
   }
 
+  @SuppressWarnings("SystemConsoleNull") // seen on JDK 25 where there is no terminal
   private static boolean isTerminal() {
-    return Objects.requireNonNull(System.console()).isTerminal()
-        && System.getenv("NO_COLOR") == null;
+    Console console = System.console();
+    return console != null && console.isTerminal() && System.getenv("NO_COLOR") == null;
   }
 }

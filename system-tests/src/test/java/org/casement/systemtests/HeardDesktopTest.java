@@ -104,7 +104,10 @@ final class HeardDesktopTest {
         Await.until(
             "the page listens",
             LIMIT,
-            () -> sockets.stream().anyMatch(url -> url.endsWith("/ws/sound")));
+            () -> {
+              browser.page().waitForTimeout(100); // Playwright tells of sockets only inside its calls
+              return sockets.stream().anyMatch(url -> url.endsWith("/ws/sound"));
+            });
 
         // Heard for most of its eight seconds; and the desktop is usable meanwhile.
         guest.run("sh /tmp/play 80 >/tmp/played 2>&1 &").orFail();
