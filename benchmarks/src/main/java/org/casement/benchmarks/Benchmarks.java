@@ -3,6 +3,7 @@ package org.casement.benchmarks;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.casement.testkit.TestUser;
 
 /// The figures of docs/promises.md, each beside its peer, as Markdown tables. `benchmarks/run`
@@ -34,6 +35,12 @@ public final class Benchmarks {
       if (wanted(names, "desktop")) {
         desktop(user, runs);
       }
+      if (wanted(names, "web")) {
+        web(user);
+      }
+      if (wanted(names, "share")) {
+        share(user);
+      }
       if (wanted(names, "start")) {
         start(user);
       }
@@ -64,6 +71,35 @@ public final class Benchmarks {
         "≤ 1.2");
   }
 
+  private static void web(TestUser user) throws IOException {
+    WebBenchmark.Figures ours = WebBenchmark.session(user);
+    WebBenchmark.Figures theirs = WebBenchmark.peer(ours.acceleration());
+    String peer = ", xfreerdp straight at the guest";
+    beside("first picture of a ready desktop", ours.first(), theirs.first(), peer, "");
+    beside("key to changed pixel", ours.key(), theirs.key(), peer, "");
+    pair("key to changed pixel, 99th of a hundred", "ms", ours.keyP99(), theirs.keyP99(), peer);
+    ours.loads()
+        .forEach(
+            (name, load) -> {
+              WebBenchmark.Load other = Objects.requireNonNull(theirs.loads().get(name));
+              pair(name + ": pictures", "a second", load.frames(), other.frames(), peer);
+              pair(name + ": bytes", "kB/s", load.kilobytes(), other.kilobytes(), peer);
+              row(
+                  name + ": the supervisor's processor",
+                  String.format(Locale.ROOT, "%.1f %% of a core", load.processor()),
+                  "",
+                  "",
+                  "");
+            });
+  }
+
+  private static void share(TestUser user) throws IOException {
+    List<ShareBenchmark.Figures> both = ShareBenchmark.run(user);
+    String peer = ", the same guest under plain QEMU with passt";
+    beside("share, reading", both.getFirst().read(), both.getLast().read(), peer, "");
+    beside("share, writing", both.getFirst().write(), both.getLast().write(), peer, "");
+  }
+
   private static void start(TestUser user) {
     StartBenchmark.Figures start = StartBenchmark.run(user, START_RUNS);
     alone("command to link", start.commandToLink(), "");
@@ -75,15 +111,23 @@ public final class Benchmarks {
   private static void beside(
       String figure, Samples casement, Samples peer, String which, String goal) {
     String ratio = String.format(Locale.ROOT, "%.2f", casement.median() / peer.median());
-    row(figure, casement, peer + which, ratio, goal);
+    row(figure, casement.toString(), peer + which, ratio, goal);
+  }
+
+  private static void pair(String figure, String unit, double casement, double peer, String which) {
+    row(
+        figure,
+        String.format(Locale.ROOT, "%.4g %s", casement, unit),
+        String.format(Locale.ROOT, "%.4g %s%s", peer, unit, which),
+        String.format(Locale.ROOT, "%.2f", casement / peer),
+        "");
   }
 
   private static void alone(String figure, Samples casement, String goal) {
-    row(figure, casement, "", "", goal);
+    row(figure, casement.toString(), "", "", goal);
   }
 
-  private static void row(String figure, Samples casement, String peer, String ratio, String goal) {
-    System.out.println(
-        "| " + String.join(" | ", figure, casement.toString(), peer, ratio, goal) + " |");
+  private static void row(String figure, String casement, String peer, String ratio, String goal) {
+    System.out.println("| " + String.join(" | ", figure, casement, peer, ratio, goal) + " |");
   }
 }

@@ -13,10 +13,12 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.time.ZoneId;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.casement.guestapi.GuestApi;
@@ -33,7 +35,9 @@ import org.casement.session.Secret;
 import org.casement.session.SessionId;
 import org.casement.session.SessionState;
 import org.casement.session.SessionStory;
+import org.casement.systemtests.GuestShell;
 import org.casement.systemtests.PlainGuest;
+import org.casement.testkit.Await;
 import org.casement.web.DesktopLogin;
 import org.casement.web.WebConnector;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +49,7 @@ final class PeerDesktop implements AutoCloseable {
   private static final int GUEST_API_PORT = 54_321;
   private static final int NONCE_BYTES = 8;
   private static final int BACKLOG = 128;
+  private static final Duration LIMIT = Duration.ofMinutes(2);
 
   private final SecureRandom random = new SecureRandom();
   private final InstantSource clock = InstantSource.system();
@@ -128,10 +133,11 @@ final class PeerDesktop implements AutoCloseable {
     guest =
         PlainGuest.boot(
             new PlainGuest.Options(
-                "ipv6=off,hostfwd=tcp:127.0.0.1:%d-169.254.100.15:3389".formatted(rdpPort),
+                PlainGuest.userNetwork(
+                    "ipv6=off,hostfwd=tcp:127.0.0.1:%d-169.254.100.15:3389".formatted(rdpPort)),
                 acceleration,
                 Optional.of(tokenFile),
-                false));
+                true));
     story.become(new SessionState.Booting(clock.instant()));
   }
 
@@ -141,6 +147,23 @@ final class PeerDesktop implements AutoCloseable {
 
   String nonce() {
     return nonce;
+  }
+
+  int rdpPort() {
+    return rdpPort;
+  }
+
+  String password() {
+    return password.text();
+  }
+
+  void awaitReady() {
+    Await.until("the guest is ready", LIMIT, () -> story.state() instanceof SessionState.Ready);
+  }
+
+  /// Root's shell in the guest.
+  GuestShell shell() {
+    return Objects.requireNonNull(guest, "not booted").shell();
   }
 
   private void hear(GuestEvent event) {

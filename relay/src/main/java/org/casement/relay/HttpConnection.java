@@ -1,6 +1,7 @@
 package org.casement.relay;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.TooLongFrameException;
@@ -82,7 +83,7 @@ final class HttpConnection extends SimpleChannelInboundHandler<FullHttpRequest> 
     ByteBuf body = reply.body();
     if (request.method().equals(HttpMethod.HEAD)) {
       body.release();
-      body = ctx.alloc().buffer(0);
+      body = Unpooled.EMPTY_BUFFER;
     }
     DefaultFullHttpResponse response =
         new DefaultFullHttpResponse(

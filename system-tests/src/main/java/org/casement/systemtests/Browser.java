@@ -8,6 +8,8 @@ import com.microsoft.playwright.TimeoutError;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -100,17 +102,26 @@ public final class Browser implements AutoCloseable {
   ///
   /// @param screenshots where [#screenshot] writes
   public static Browser open(Path screenshots) {
+    return open(new BrowserType.LaunchOptions().setArgs(ARGUMENTS).setHeadless(true), screenshots);
+  }
+
+  /// The same in a window that fills the X server `display`.
+  public static Browser openOn(String display, Path screenshots) {
+    List<String> arguments = new ArrayList<>(ARGUMENTS);
+    arguments.addAll(List.of("--kiosk", "--window-position=0,0", "--window-size=1280,800"));
+    Map<String, String> environment = new HashMap<>(System.getenv());
+    environment.put("DISPLAY", display);
+    return open(
+        new BrowserType.LaunchOptions().setArgs(arguments).setEnv(environment).setHeadless(false),
+        screenshots);
+  }
+
+  private static Browser open(BrowserType.LaunchOptions options, Path screenshots) {
     Playwright playwright =
         Playwright.create(
             new Playwright.CreateOptions().setEnv(Map.of("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")));
     com.microsoft.playwright.Browser browser =
-        playwright
-            .chromium()
-            .launch(
-                new BrowserType.LaunchOptions()
-                    .setExecutablePath(CHROMIUM)
-                    .setArgs(ARGUMENTS)
-                    .setHeadless(true));
+        playwright.chromium().launch(options.setExecutablePath(CHROMIUM));
     BrowserContext context =
         browser.newContext(
             new com.microsoft.playwright.Browser.NewContextOptions().setViewportSize(1280, 800));

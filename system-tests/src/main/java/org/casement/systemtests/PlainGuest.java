@@ -26,12 +26,12 @@ public final class PlainGuest implements AutoCloseable {
 
   /// How to boot it.
   ///
-  /// @param network options of QEMU's user network, such as `ipv4=on,ipv6=on`
+  /// @param netdev QEMU's `-netdev`, with the id `net`; see [#userNetwork]
   /// @param acceleration `tcg` or `kvm`
   /// @param bootToken a file with the one string of SMBIOS type 11
   /// @param testPort whether [#shell] will be asked for
   public record Options(
-      String network, String acceleration, Optional<Path> bootToken, boolean testPort) {
+      String netdev, String acceleration, Optional<Path> bootToken, boolean testPort) {
     private List<String> more(Path directory) {
       List<String> more = new ArrayList<>();
       bootToken.ifPresent(file -> more.addAll(List.of("-smbios", "type=11,path=" + file)));
@@ -53,7 +53,15 @@ public final class PlainGuest implements AutoCloseable {
   ///
   /// @param network options of QEMU's user network, such as `ipv4=on,ipv6=on`
   public static PlainGuest boot(String network) {
-    return boot(new Options(network, "tcg", Optional.empty(), true));
+    return boot(new Options(userNetwork(network), "tcg", Optional.empty(), true));
+  }
+
+  /// QEMU's user network, with the addresses that the demo guest expects.
+  ///
+  /// @param options such as `ipv4=on,ipv6=on`
+  public static String userNetwork(String options) {
+    return "user,id=net,net=169.254.100.0/24,host=169.254.100.2,dhcpstart=169.254.100.15,"
+        + options;
   }
 
   public static PlainGuest boot(Options options) {
@@ -101,9 +109,7 @@ public final class PlainGuest implements AutoCloseable {
                   "-device",
                   "virtio-blk-pci,drive=disk",
                   "-netdev",
-                  "user,id=net,net=169.254.100.0/24,host=169.254.100.2,"
-                      + "dhcpstart=169.254.100.15,"
-                      + options.network(),
+                  options.netdev(),
                   "-device",
                   "virtio-net-pci,netdev=net,romfile=",
                   "-device",

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.casement.testkit.Command;
@@ -44,12 +45,12 @@ record DoctorAnswer(int status, List<Map<String, String>> findings) {
       Map<String, Object> document = JSON.std.mapFrom(outcome.out());
       assertThat(new ArrayList<>(document.keySet())).isEqualTo(contract.get("document"));
       assertThat(document).containsEntry("format", contract.get("format"));
-      List<Object> levels = list(contract.get("levels"));
-      List<Object> subjects = list(contract.get("subjects"));
+      List<Object> levels = list(Objects.requireNonNull(contract.get("levels")));
+      List<Object> subjects = list(Objects.requireNonNull(contract.get("subjects")));
       List<Map<String, String>> findings = new ArrayList<>();
       int worst = 0;
       int last = 0;
-      for (Object each : list(document.get("findings"))) {
+      for (Object each : list(Objects.requireNonNull(document.get("findings")))) {
         Map<String, String> finding = new LinkedHashMap<>();
         ((Map<?, ?>) each).forEach((key, value) -> finding.put((String) key, (String) value));
         assertThat(new ArrayList<>(finding.keySet())).isEqualTo(contract.get("finding"));

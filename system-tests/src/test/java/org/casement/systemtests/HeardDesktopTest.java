@@ -105,7 +105,9 @@ final class HeardDesktopTest {
             "the page listens",
             LIMIT,
             () -> {
-              browser.page().waitForTimeout(100); // Playwright tells of sockets only inside its calls
+              browser
+                  .page()
+                  .waitForTimeout(100); // Playwright tells of sockets only inside its calls
               return sockets.stream().anyMatch(url -> url.endsWith("/ws/sound"));
             });
 
