@@ -165,8 +165,7 @@ final class WebBenchmark {
     for (Motion motion : Motion.values()) {
       motion.start(guest);
       Await.pause(REST);
-      loads.put(
-          motion.name().toLowerCase(Locale.ROOT), load(screen, bytes, supervisor, false));
+      loads.put(motion.name().toLowerCase(Locale.ROOT), load(screen, bytes, supervisor, false));
       motion.stop(guest);
       Await.pause(REST);
     }

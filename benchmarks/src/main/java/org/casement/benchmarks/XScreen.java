@@ -76,7 +76,8 @@ final class XScreen implements AutoCloseable {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       Await.until("Xvfb's picture is there", LIMIT, () -> file.toFile().length() > SCREEN_BYTES);
       ByteBuffer all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
-      Await.until("its header is written", LIMIT, () -> all.getInt(0) != 0 && all.getInt(COLOURS) != 0);
+      Await.until(
+          "its header is written", LIMIT, () -> all.getInt(0) != 0 && all.getInt(COLOURS) != 0);
       // XWD: a header of its own length, colours of 12 bytes, then the pixels (X11/XWDFile.h).
       int colours = all.getInt(COLOURS);
       ByteBuffer pixels = all.position(all.getInt(0) + colours * 12).slice();

@@ -31,7 +31,10 @@ final class ClipboardTest {
   private static final String ON_DESKTOP =
       "export DISPLAY=:10 XAUTHORITY=/home/user/.Xauthority LANG=C.UTF-8; ";
 
-  private static final String SHORT = "Grüße aus Köln: ß, €, 日本語, 😀\nzweite Zeile\n";
+  /// No emoji: xrdp 0.9.21 keeps 16 bits of each character, so that 😀 (U+1F600) comes as U+F600.
+  /// What we do with emoji is shown without it (`ClipboardFilterTest`, clipboard.test.mjs).
+  private static final String SHORT = "Grüße aus Köln: ß, €, 日本語\nzweite Zeile\n";
+
   private static final String LINE = "Zeile mit Umlauten: äöüß ÄÖÜ €\n";
   private static final int LINES = 1024 * 1024 / LINE.getBytes(UTF_8).length + 1;
 
@@ -227,13 +230,13 @@ final class ClipboardTest {
     Page page = browser.page();
     page.locator("#menu").click();
     page.getByText("Clipboard…").click();
-    page.locator("#clipboard-text").fill("typed – 日本 😀");
+    page.locator("#clipboard-text").fill("typed – 日本");
     browser.screenshot("clipboard-3-dialog");
     page.locator("#clipboard-send").click();
     Await.until(
         "the guest has it",
         LIMIT,
-        () -> pastedInGuest(guest).equals("typed – 日本 😀"),
+        () -> pastedInGuest(guest).equals("typed – 日本"),
         () -> pastedInGuest(guest));
   }
 
