@@ -263,14 +263,18 @@ final class DesktopPageTest {
                   new Locator.ClickOptions()
                       .setPosition(Integer.parseInt(point[0]), Integer.parseInt(point[1])));
           page.waitForTimeout(500);
-          return guest
-              .run(
-                  ON_DESKTOP
-                      + "xprop -id \"$(xprop -root _NET_ACTIVE_WINDOW | awk '{print $NF}')\" WM_NAME")
-              .out()
-              .contains('"' + title + '"');
+          return hasFocus(title);
         });
     page.waitForFunction("() => document.activeElement === " + COMPONENT);
+  }
+
+  private static boolean hasFocus(String title) {
+    return guest
+        .run(
+            ON_DESKTOP
+                + "xprop -id \"$(xprop -root _NET_ACTIVE_WINDOW | awk '{print $NF}')\" WM_NAME")
+        .out()
+        .contains('"' + title + '"');
   }
 
   @Test
@@ -313,10 +317,9 @@ final class DesktopPageTest {
           () -> guest.run(pressed).out() + browser.screenshot("failed-keys"));
       // The window manager's own: it has no program for pictures and says so; a window closes.
       choose(page, "Press Print Screen");
-      String complaint = ON_DESKTOP + "xwininfo -name Openbox | grep -q IsViewable";
-      Await.until("Print Screen is heard", LIMIT, () -> guest.run(complaint).status() == 0);
+      Await.until("Print Screen is heard", LIMIT, () -> hasFocus("Openbox"));
       choose(page, "Press Alt-F4");
-      Await.until("its window is closed", LIMIT, () -> guest.run(complaint).status() != 0);
+      Await.until("its window is closed", LIMIT, () -> !hasFocus("Openbox"));
       clickInto(page, "keys");
       choose(page, "Press Alt-F4");
       Await.until(
