@@ -36,6 +36,10 @@ final class ClipboardTest {
   private static final String SHORT = "Grüße aus Köln: ß, €, 日本語\nzweite Zeile\n";
 
   private static final String LINE = "Zeile mit Umlauten: äöüß ÄÖÜ €\n";
+
+  /// xrdp takes it in pieces of 1,600 bytes, in software.
+  private static final Duration LARGE_LIMIT = Duration.ofSeconds(120);
+
   private static final int LINES = 1024 * 1024 / LINE.getBytes(UTF_8).length + 1;
 
   /// Keeps the page's sockets for a page that goes its own way.
@@ -163,14 +167,20 @@ final class ClipboardTest {
     String large = LINE.repeat(LINES);
     Await.until(
         "a megabyte is here",
-        LIMIT,
+        LARGE_LIMIT,
         () -> {
           if (page.locator("#copy").isVisible()) {
             page.locator("#copy").click(); // the guest took longer than the browser trusts a click
           }
           return local(browser).equals(large);
         },
-        () -> local(browser).length() + " characters of " + large.length());
+        () ->
+            "%d characters of %d; in the guest %d\n%s"
+                .formatted(
+                    local(browser).length(),
+                    large.length(),
+                    pastedInGuest(guest).length(),
+                    browser.text()));
   }
 
   private static void intoTheDesktop(Browser browser, GuestShell guest) {
@@ -213,7 +223,7 @@ final class ClipboardTest {
     page.keyboard().press("Control+KeyV");
     Await.until(
         "a megabyte is in the guest",
-        LIMIT,
+        LARGE_LIMIT,
         () -> pastedInGuest(guest).equals(large),
         () -> pastedInGuest(guest).length() + " characters of " + large.length());
   }
