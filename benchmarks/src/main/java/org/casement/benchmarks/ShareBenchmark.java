@@ -20,7 +20,7 @@ import org.casement.testkit.TestUser;
 /// The speed of the share from the guest, beside the same guest under plain QEMU whose network is
 /// passt, and an smbd on the node with the session's own smb.conf.
 final class ShareBenchmark {
-  private static final int RUNS = 1;
+  private static final int RUNS = 3;
   private static final int MIB = 64;
   private static final Duration LIMIT = Duration.ofMinutes(2);
   private static final String NAME = "bench";

@@ -29,29 +29,6 @@ public final class Soak {
   /// picture a second would be some 60 MB a minute.
   private static final double GROWTH_LIMIT_MEBIBYTES_PER_MINUTE = 1;
 
-  /// A line of text twenty times a second, and at ten pictures a second blocks of changing colour.
-  private static final String MOTION =
-      """
-      cat >/tmp/scroll <<'END'
-      i=0; while :; do i=$((i + 1)); echo "$i $i $i the quick brown fox jumps over the lazy dog"; usleep 50000; done
-      END
-      cat >/tmp/video <<'END'
-      f=0; while :; do
-        f=$((f + 1)); printf '\\033[H'; r=0
-        while [ $r -lt 12 ]; do
-          c=0; line=
-          while [ $c -lt 24 ]; do line="$line\\033[48;5;$((16 + (f * 7 + r * 13 + c * 5) % 216))m  "; c=$((c + 1)); done
-          printf "$line\\033[0m\\n"; r=$((r + 1))
-        done
-        usleep 100000
-      done
-      END
-      for s in /tmp/.X11-unix/X*; do d=:${s#/tmp/.X11-unix/X}; done
-      for w in scroll video; do
-        DISPLAY=$d XAUTHORITY=/home/user/.Xauthority setsid su user -s /bin/sh -c "xterm -title $w -e sh /tmp/$w" >/dev/null 2>&1 </dev/null &
-      done
-      """;
-
   /// Of one thing, in MiB.
   private record Row(String what, List<Double> minutes, List<Double> mebibytes) {
     Row(String what) {
@@ -108,7 +85,9 @@ public final class Soak {
         Browser browser = Browser.open(screenshots)) {
       browser.go(session.link());
       browser.awaitNonce(session.nonce(), LIMIT);
-      guest.run(MOTION).orFail();
+      for (Motion motion : Motion.values()) {
+        motion.start(guest);
+      }
       List<Row> rows = sample(session, browser, Duration.ofMinutes(minutes));
       System.out.println("| memory, MiB | first | half-way | last | most | growth a minute |");
       System.out.println("|---|---|---|---|---|---|");

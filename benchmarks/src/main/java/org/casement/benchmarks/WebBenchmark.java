@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
@@ -45,24 +46,6 @@ final class WebBenchmark {
   private static final int TERMINAL_BOTTOM = 460;
 
   private static final Pattern BYTES_SENT = Pattern.compile("bytes_sent:(\\d+)");
-
-  static final Map<String, String> LOADS =
-      new LinkedHashMap<>(
-          Map.of(
-              "scroll",
-              "i=0; while :; do i=$((i + 1)); echo \"$i $i $i the quick brown fox jumps over the lazy dog\"; usleep 20000; done",
-              "film",
-              """
-              f=0; while :; do
-                f=$((f + 1)); printf '\\033[H'; r=0
-                while [ $r -lt 12 ]; do
-                  c=0; line=
-                  while [ $c -lt 24 ]; do line="$line\\033[48;5;$((16 + (f * 7 + r * 13 + c * 5) % 216))m  "; c=$((c + 1)); done
-                  printf "$line\\033[0m\\n"; r=$((r + 1))
-                done
-                usleep 50000
-              done
-              """));
 
   /// @param frames pictures a second
   /// @param kilobytes a second, to the client
@@ -179,20 +162,13 @@ final class WebBenchmark {
     List<Double> keys = keys(screen);
     Map<String, Load> loads = new LinkedHashMap<>();
     loads.put("typing", load(screen, bytes, supervisor, true));
-    LOADS.forEach(
-        (name, script) -> {
-          guest
-              .run(
-                  "cat >/tmp/%1$s <<'END'%n%2$s%nEND%nfor s in /tmp/.X11-unix/X*; do d=:${s#/tmp/.X11-unix/X}; done%nDISPLAY=$d XAUTHORITY=/home/user/.Xauthority setsid su user -s /bin/sh -c 'xterm -geometry 80x24+20+20 -e sh /tmp/%1$s' >/dev/null 2>&1 </dev/null &"
-                      .formatted(name, script))
-              .orFail();
-          Await.pause(REST);
-          loads.put(name, load(screen, bytes, supervisor, false));
-          guest.run(
-              "for p in /proc/[0-9]*; do grep -q /tmp/%s $p/cmdline 2>/dev/null && kill ${p#/proc/}; done; true"
-                  .formatted(name));
-          Await.pause(REST);
-        });
+    for (Motion motion : Motion.values()) {
+      motion.start(guest);
+      Await.pause(REST);
+      loads.put(motion.name().toLowerCase(Locale.ROOT), load(screen, bytes, supervisor, false));
+      motion.stop(guest);
+      Await.pause(REST);
+    }
     List<Double> sorted = keys.stream().sorted().toList();
     return new Figures(
         acceleration,

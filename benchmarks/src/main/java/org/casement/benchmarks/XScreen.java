@@ -24,6 +24,10 @@ final class XScreen implements AutoCloseable {
   static final int WIDTH = 1280;
   static final int HEIGHT = 800;
   private static final int PIXEL_BYTES = 4;
+
+  /// Where an XWD header has the number of its colours.
+  private static final int COLOURS = 19 * Integer.BYTES;
+
   private static final int SCREEN_BYTES = WIDTH * HEIGHT * PIXEL_BYTES;
   private static final int DISPLAY = 97;
   private static final int NONCE_CELL = 16;
@@ -72,9 +76,10 @@ final class XScreen implements AutoCloseable {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       Await.until("Xvfb's picture is there", LIMIT, () -> file.toFile().length() > SCREEN_BYTES);
       ByteBuffer all = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
-      Await.until("its header is written", LIMIT, () -> all.getInt(0) != 0);
+      Await.until(
+          "its header is written", LIMIT, () -> all.getInt(0) != 0 && all.getInt(COLOURS) != 0);
       // XWD: a header of its own length, colours of 12 bytes, then the pixels (X11/XWDFile.h).
-      int colours = all.getInt(19 * Integer.BYTES);
+      int colours = all.getInt(COLOURS);
       ByteBuffer pixels = all.position(all.getInt(0) + colours * 12).slice();
       return new XScreen(directory, server, keys.start(), pixels);
     }

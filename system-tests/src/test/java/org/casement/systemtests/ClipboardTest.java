@@ -31,8 +31,15 @@ final class ClipboardTest {
   private static final String ON_DESKTOP =
       "export DISPLAY=:10 XAUTHORITY=/home/user/.Xauthority LANG=C.UTF-8; ";
 
-  private static final String SHORT = "Grüße aus Köln: ß, €, 日本語, 😀\nzweite Zeile\n";
+  /// No emoji: xrdp 0.9.21 keeps 16 bits of each character, so that 😀 (U+1F600) comes as U+F600.
+  /// What we do with emoji is shown without it (`ClipboardFilterTest`, clipboard.test.mjs).
+  private static final String SHORT = "Grüße aus Köln: ß, €, 日本語\nzweite Zeile\n";
+
   private static final String LINE = "Zeile mit Umlauten: äöüß ÄÖÜ €\n";
+
+  /// xrdp takes it in pieces of 1,600 bytes, in software.
+  private static final Duration LARGE_LIMIT = Duration.ofMinutes(2);
+
   private static final int LINES = 1024 * 1024 / LINE.getBytes(UTF_8).length + 1;
 
   /// Keeps the page's sockets for a page that goes its own way.
@@ -160,14 +167,20 @@ final class ClipboardTest {
     String large = LINE.repeat(LINES);
     Await.until(
         "a megabyte is here",
-        LIMIT,
+        LARGE_LIMIT,
         () -> {
           if (page.locator("#copy").isVisible()) {
             page.locator("#copy").click(); // the guest took longer than the browser trusts a click
           }
           return local(browser).equals(large);
         },
-        () -> local(browser).length() + " characters of " + large.length());
+        () ->
+            "%d characters of %d; in the guest %d\n%s"
+                .formatted(
+                    local(browser).length(),
+                    large.length(),
+                    pastedInGuest(guest).length(),
+                    browser.text()));
   }
 
   private static void intoTheDesktop(Browser browser, GuestShell guest) {
@@ -210,7 +223,7 @@ final class ClipboardTest {
     page.keyboard().press("Control+KeyV");
     Await.until(
         "a megabyte is in the guest",
-        LIMIT,
+        LARGE_LIMIT,
         () -> pastedInGuest(guest).equals(large),
         () -> pastedInGuest(guest).length() + " characters of " + large.length());
   }
@@ -227,13 +240,13 @@ final class ClipboardTest {
     Page page = browser.page();
     page.locator("#menu").click();
     page.getByText("Clipboard…").click();
-    page.locator("#clipboard-text").fill("typed – 日本 😀");
+    page.locator("#clipboard-text").fill("typed – 日本");
     browser.screenshot("clipboard-3-dialog");
     page.locator("#clipboard-send").click();
     Await.until(
         "the guest has it",
         LIMIT,
-        () -> pastedInGuest(guest).equals("typed – 日本 😀"),
+        () -> pastedInGuest(guest).equals("typed – 日本"),
         () -> pastedInGuest(guest));
   }
 
