@@ -74,6 +74,11 @@ final class DesktopPageTest {
     browser.go(session.anotherLink());
     browser.awaitPhase("desktop", DESKTOP_LIMIT);
     browser.awaitNonce(session.nonce(), DESKTOP_LIMIT);
+    // It takes the focus when it comes.
+    Await.until(
+        "the desktop's own terminal is there",
+        LIMIT,
+        () -> guest.run(ON_DESKTOP + "xwininfo -name Terminal | grep -q IsViewable").status() == 0);
     return browser;
   }
 
