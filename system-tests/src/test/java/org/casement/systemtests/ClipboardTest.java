@@ -95,14 +95,14 @@ final class ClipboardTest {
     copyInGuest(guest, "/run/copied");
   }
 
-  /// What a program in the guest would paste.
+  /// What a program in the guest would paste; xrdp leaves RDP's line ends as they come.
   private static String pastedInGuest(GuestShell guest) {
     String out =
         guest
             .run(ON_DESKTOP + "timeout 8 xclip -selection clipboard -o 2>/dev/null | base64 -w0")
             .out()
             .strip();
-    return new String(Base64.getDecoder().decode(out), UTF_8);
+    return new String(Base64.getDecoder().decode(out), UTF_8).replace("\r\n", "\n");
   }
 
   /// This computer's clipboard, as another program reads and fills it.
