@@ -86,6 +86,10 @@ final class SlowBrowserTest {
         () -> "see " + browser.screenshot("failed-thin-line"));
   }
 
+  private static String status(Browser browser) {
+    return browser.page().locator("#status").innerText();
+  }
+
   private static Duration median(List<Duration> durations) {
     return durations.stream().sorted().toList().get(durations.size() / 2);
   }
@@ -118,12 +122,13 @@ final class SlowBrowserTest {
 
       long cut = System.nanoTime();
       wire.silence();
-      browser.awaitPhase("reconnecting", NOTICE_LIMIT);
+      // The last picture stays; that it is the last is said in the bar.
+      Await.until("the page says so", NOTICE_LIMIT, () -> status(browser).equals("reconnecting"));
       browser.screenshot("thin-line-silent");
       Await.pause(CUT.minusNanos(System.nanoTime() - cut));
-      assertThat(browser.phase()).isEqualTo("reconnecting");
+      assertThat(status(browser)).isEqualTo("reconnecting");
       wire.restore();
-      browser.awaitPhase("desktop", BACK_LIMIT);
+      Await.until("it is back", BACK_LIMIT, () -> status(browser).equals("connected"));
       browser.awaitNonce(session.nonce(), BACK_LIMIT);
       awaitTerminal(browser);
       assertThat(session.status()).containsEntry("state", "ready");
