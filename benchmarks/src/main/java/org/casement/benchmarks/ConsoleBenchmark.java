@@ -147,15 +147,12 @@ final class ConsoleBenchmark {
     }
   }
 
-  /// utime and stime of proc(5), of the process and all below it.
+  /// Of the process and all below it.
   private static double seconds(ProcessHandle process) {
-    long ticks = 0;
-    for (ProcessEntry one : ProcessEntry.tree((int) process.pid())) {
-      String line = one.lines("stat").getFirst();
-      String[] fields = line.substring(line.lastIndexOf(')') + 2).split(" ", -1);
-      ticks += Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
-    }
-    return ticks / TICKS_A_SECOND;
+    return ProcessEntry.tree((int) process.pid()).stream()
+            .mapToLong(ProcessEntry::processorTicks)
+            .sum()
+        / TICKS_A_SECOND;
   }
 
   /// The launcher starts what CASEMENT_JAVA names: java, with [RelayHost] in place of the program.

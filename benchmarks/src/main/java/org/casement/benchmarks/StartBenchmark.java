@@ -88,24 +88,17 @@ final class StartBenchmark {
 
   private static void awaitIdle(ProcessEntry process) {
     AtomicLong since = new AtomicLong(System.nanoTime());
-    AtomicLong ticks = new AtomicLong(ticks(process));
+    AtomicLong ticks = new AtomicLong(process.processorTicks());
     Await.until(
         "the supervisor is idle",
         LIMIT,
         () -> {
-          if (ticks(process) - ticks.get() > IDLE_TICKS) {
-            ticks.set(ticks(process));
+          if (process.processorTicks() - ticks.get() > IDLE_TICKS) {
+            ticks.set(process.processorTicks());
             since.set(System.nanoTime());
           }
           return System.nanoTime() - since.get() > IDLE.toNanos();
         });
-  }
-
-  /// utime and stime of proc(5), which follow the name in parentheses.
-  private static long ticks(ProcessEntry process) {
-    String line = process.lines("stat").getFirst();
-    String[] fields = line.substring(line.lastIndexOf(')') + 2).split(" ", -1);
-    return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
   }
 
   private static double kibibytes(ProcessEntry process, String key) {

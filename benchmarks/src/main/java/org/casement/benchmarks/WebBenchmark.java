@@ -235,11 +235,6 @@ final class WebBenchmark {
   }
 
   private static double ticks(@Nullable ProcessEntry process) {
-    if (process == null) {
-      return 0;
-    }
-    String line = process.lines("stat").getFirst();
-    String[] fields = line.substring(line.lastIndexOf(')') + 2).split(" ", -1);
-    return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
+    return process == null ? 0 : process.processorTicks();
   }
 }

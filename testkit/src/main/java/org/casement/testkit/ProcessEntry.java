@@ -121,6 +121,14 @@ public record ProcessEntry(int pid, int parent, int uid, String name, char state
     }
   }
 
+  /// Processor time it has used itself: utime and stime of proc(5), which follow the name in
+  /// parentheses; in ticks of 10 ms (CLK_TCK of all Linux architectures we know).
+  public long processorTicks() {
+    String line = lines("stat").getFirst();
+    String[] fields = line.substring(line.lastIndexOf(')') + 2).split(" ", -1);
+    return Long.parseLong(fields[11]) + Long.parseLong(fields[12]);
+  }
+
   public boolean isAlive() {
     return read(pid).filter(entry -> entry.state != 'Z').isPresent();
   }
