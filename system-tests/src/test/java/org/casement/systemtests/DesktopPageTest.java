@@ -269,7 +269,8 @@ final class DesktopPageTest {
                       .setPosition(Integer.parseInt(point[0]), Integer.parseInt(point[1])));
           page.waitForTimeout(500);
           return hasFocus(title);
-        });
+        },
+        () -> guest.run(ON_DESKTOP + "xwininfo -root -tree").out());
     page.waitForFunction("() => document.activeElement === " + COMPONENT);
   }
 
