@@ -8,7 +8,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import java.util.HashSet;
 import java.util.Objects;
-import java.util.OptionalInt;
 import java.util.Set;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.rdp.Channels;
@@ -25,13 +24,10 @@ import org.jspecify.annotations.Nullable;
 /// SECURITY: the page is not trusted with the policy. What comes from it is read as a server would
 /// read it, or the connection ends.
 ///
-/// INVARIANT: inbound, what comes here is one whole PDU ([PduFramer]).
+/// INVARIANT: both ways whole PDUs, by [PduFramer] and [PageFramer].
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class ClipboardFilter extends ChannelDuplexHandler {
-  /// Of bytes that make no whole PDU yet: the longest that a TPKT names.
-  private static final int PENDING_LIMIT_BYTES = 0xffff;
-
   /// Channels of the engine that carry no data of the user's but what the clipboard's policy rules.
   private static final Set<String> HARMLESS = Set.of("drdynvc", "rdpsnd");
 
@@ -51,7 +47,6 @@ final class ClipboardFilter extends ChannelDuplexHandler {
 
   private final ClipboardPolicy policy;
   private final Observer observer;
-  private ByteBuf pending = Unpooled.EMPTY_BUFFER;
   private byte @Nullable [] initial;
   private boolean connected;
   private int channel;
@@ -73,16 +68,6 @@ final class ClipboardFilter extends ChannelDuplexHandler {
   ClipboardFilter(ClipboardPolicy policy, Observer observer) {
     this.policy = policy;
     this.observer = observer;
-  }
-
-  @Override
-  public void handlerAdded(ChannelHandlerContext ctx) {
-    pending = ctx.alloc().buffer();
-  }
-
-  @Override
-  public void handlerRemoved(ChannelHandlerContext ctx) {
-    pending.release();
   }
 
   @Override
@@ -158,33 +143,7 @@ final class ClipboardFilter extends ChannelDuplexHandler {
 
   @Override
   public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
-    ByteBuf bytes = (ByteBuf) message;
-    try {
-      if (connected && guard == null && !pending.isReadable()) {
-        ctx.write(bytes.retain(), promise);
-        return;
-      }
-      pending.writeBytes(bytes);
-      promise.setSuccess();
-      while (nextPdu(ctx)) {}
-      pending.discardSomeReadBytes();
-      if (pending.readableBytes() > PENDING_LIMIT_BYTES) {
-        throw new ProtocolException("a PDU that does not end");
-      }
-    } catch (ProtocolException malformed) {
-      promise.tryFailure(malformed);
-      observer.broken(Side.PAGE, String.valueOf(malformed.getMessage()));
-    } finally {
-      bytes.release();
-    }
-  }
-
-  private boolean nextPdu(ChannelHandlerContext ctx) throws ProtocolException {
-    OptionalInt length = PduFramer.nextLength(pending);
-    if (length.isEmpty() || pending.readableBytes() < length.getAsInt()) {
-      return false;
-    }
-    ByteBuf pdu = pending.readBytes(length.getAsInt());
+    ByteBuf pdu = (ByteBuf) message;
     try {
       if (initial == null) {
         Set<String> kept = new HashSet<>(HARMLESS);
@@ -192,33 +151,40 @@ final class ClipboardFilter extends ChannelDuplexHandler {
           kept.add(ClipboardGuard.CHANNEL);
         }
         initial = ConnectInitial.withChannelsOf(ByteBufUtil.getBytes(pdu), kept);
-        ctx.write(Unpooled.wrappedBuffer(initial));
-      } else if (pdu.getByte(0) == TPKT_VERSION && isClipboard(pdu)) {
+        ctx.write(Unpooled.wrappedBuffer(initial), promise);
+      } else if (isClipboard(pdu)) {
+        promise.setSuccess();
         Objects.requireNonNull(guard).accept(Side.PAGE, ByteBufUtil.getBytes(pdu));
       } else {
-        ctx.write(pdu.retain());
+        ctx.write(pdu.retain(), promise);
       }
+    } catch (ProtocolException malformed) {
+      promise.tryFailure(malformed);
+      observer.broken(Side.PAGE, String.valueOf(malformed.getMessage()));
     } finally {
       pdu.release();
     }
-    return true;
   }
 
-  /// Whether a TPKT of the page is of the clipboard's channel. One that a server could take for
+  /// Whether a PDU of the page is of the clipboard's channel. A TPKT that a server could take for
   /// that, and we not, is refused.
   private boolean isClipboard(ByteBuf pdu) throws ProtocolException {
+    int at = pdu.readerIndex();
+    if (pdu.getByte(at) != TPKT_VERSION) {
+      return false; // fast path input
+    }
     boolean data =
         pdu.readableBytes() >= MCS
-            && pdu.getByte(4) == 2
-            && pdu.getUnsignedByte(5) == 0xf0
-            && pdu.getUnsignedByte(6) == 0x80;
+            && pdu.getByte(at + 4) == 2
+            && pdu.getUnsignedByte(at + 5) == 0xf0
+            && pdu.getUnsignedByte(at + 6) == 0x80;
     if (!data) {
       throw new ProtocolException("a TPKT without data");
     }
     if (pdu.readableBytes() == MCS) {
       return false; // of nothing
     }
-    int kind = pdu.getUnsignedByte(MCS);
+    int kind = pdu.getUnsignedByte(at + MCS);
     if (kind == SEND_DATA && pdu.readableBytes() >= SHORTEST_SEND_DATA) {
       return guard != null && isOnChannel(pdu);
     }

@@ -197,13 +197,13 @@ final class DesktopConnection {
     desktop.pipeline().addLast(new PduFramer());
     sound.ifPresent(
         route ->
-            desktop
-                .pipeline()
-                .addLast(
-                    new SoundTap(heard -> route.play(page.tab(), heard), log), new PageFramer()));
+            desktop.pipeline().addLast(new SoundTap(heard -> route.play(page.tab(), heard), log)));
     desktop
         .pipeline()
-        .addLast(new ClipboardFilter(clipboard, notes), new LoginInjector(page, login, options));
+        .addLast(
+            new ClipboardFilter(clipboard, notes),
+            new LoginInjector(page, login, options),
+            new PageFramer(page));
     send(new RdCleanPath.Response(confirm, encoded(chain), rdp.toString()));
     Pump.join(page, desktop, "the desktop closed the connection");
     desktop

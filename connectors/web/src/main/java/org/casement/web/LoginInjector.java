@@ -1,11 +1,11 @@
 package org.casement.web;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
-import java.util.OptionalInt;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.casement.protocol.ProtocolException;
@@ -20,12 +20,13 @@ import org.jspecify.annotations.Nullable;
 /// in the client's first PDU, names there the security that the desktop has selected, and puts in
 /// what the page has chosen ([DesktopOptions]); puts user and password into its Client Info, and
 /// then gives way. What the browser says about these is dropped.
+///
+/// INVARIANT: what is written is one whole PDU ([PageFramer]).
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class LoginInjector extends ChannelOutboundHandlerAdapter {
-  /// Of bytes that make no whole PDU yet, before Client Info. The longest PDU until then is the
-  /// first, of some 450 bytes.
-  static final int PENDING_LIMIT_BYTES = 16 * 1024;
+  /// The longest that an engine sends is the first, of some 450 bytes.
+  static final int PDU_LIMIT_BYTES = 16 * 1024;
 
   /// Erect Domain, Attach User, a join for each of at most 33 channels, Client Info, and some room.
   static final int PDUS_LIMIT = 64;
@@ -35,7 +36,6 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
   private final ProvenSocket page;
   private final DesktopLogin login;
   private final DesktopOptions options;
-  private ByteBuf pending = Unpooled.EMPTY_BUFFER;
   private int pdus;
   private @Nullable Future<?> deadline;
 
@@ -47,7 +47,6 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
-    pending = ctx.alloc().buffer();
     deadline =
         ctx.executor()
             .schedule(
@@ -58,7 +57,6 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
 
   @Override
   public void handlerRemoved(ChannelHandlerContext ctx) {
-    pending.release();
     if (deadline != null) {
       deadline.cancel(false);
     }
@@ -68,12 +66,24 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
   public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
     ByteBuf bytes = (ByteBuf) message;
     try {
-      if (pending.readableBytes() + bytes.readableBytes() > PENDING_LIMIT_BYTES) {
-        throw new ProtocolException("too much before the login");
+      if (++pdus > PDUS_LIMIT) {
+        throw new ProtocolException("too many PDUs before the login");
       }
-      pending.writeBytes(bytes);
-      promise.setSuccess();
-      while (nextPdu(ctx)) {}
+      if (bytes.readableBytes() > PDU_LIMIT_BYTES) {
+        throw new ProtocolException("too long a PDU before the login");
+      }
+      byte[] pdu = ByteBufUtil.getBytes(bytes);
+      if (pdus == 1) {
+        pdu = connectInitial(pdu);
+      }
+      boolean last = ClientInfo.is(pdu);
+      if (last) {
+        pdu = ClientInfo.withLogin(pdu, login.user(), login.password());
+      }
+      ctx.write(Unpooled.wrappedBuffer(pdu), promise);
+      if (last) {
+        ctx.pipeline().remove(this);
+      }
     } catch (ProtocolException malformed) {
       promise.tryFailure(malformed);
       page.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
@@ -82,35 +92,13 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
     }
   }
 
-  private boolean nextPdu(ChannelHandlerContext ctx) throws ProtocolException {
-    OptionalInt length = PduFramer.nextLength(pending);
-    if (length.isEmpty() || pending.readableBytes() < length.getAsInt()) {
-      return false;
+  private byte[] connectInitial(byte[] pdu) throws ProtocolException {
+    byte[] initial = ConnectInitial.with32BitsPerPixel(pdu);
+    initial = ConnectInitial.withSelectedProtocol(initial, login.security().selectedProtocol());
+    if (!options.equals(DesktopOptions.NONE)) {
+      initial = ConnectInitial.withKeyboardLayout(initial, options.keyboardLayout());
+      initial = ConnectInitial.withScale(initial, options.scalePercent());
     }
-    byte[] pdu = new byte[length.getAsInt()];
-    pending.readBytes(pdu);
-    if (++pdus > PDUS_LIMIT) {
-      throw new ProtocolException("too many PDUs before the login");
-    }
-    if (pdus == 1) {
-      pdu = ConnectInitial.with32BitsPerPixel(pdu);
-      pdu = ConnectInitial.withSelectedProtocol(pdu, login.security().selectedProtocol());
-      if (!options.equals(DesktopOptions.NONE)) {
-        pdu = ConnectInitial.withKeyboardLayout(pdu, options.keyboardLayout());
-        pdu = ConnectInitial.withScale(pdu, options.scalePercent());
-      }
-    }
-    boolean last = ClientInfo.is(pdu);
-    if (last) {
-      pdu = ClientInfo.withLogin(pdu, login.user(), login.password());
-    }
-    ctx.write(Unpooled.wrappedBuffer(pdu));
-    if (last) {
-      if (pending.isReadable()) {
-        ctx.write(pending.readBytes(pending.readableBytes()));
-      }
-      ctx.pipeline().remove(this);
-    }
-    return !last;
+    return initial;
   }
 }

@@ -7,13 +7,21 @@ import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPromise;
 import java.util.OptionalInt;
 import org.casement.protocol.ProtocolException;
+import org.casement.relay.CloseCode;
+import org.casement.relay.ProvenSocket;
 
 /// Cuts the page's bytes into PDUs, so that what stands before it in the pipeline sees whole ones
 /// and may put its own between them. Holds back what is not whole, which is less than 64 KiB.
+/// [PduFramer] is its twin for the desktop's.
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class PageFramer extends ChannelOutboundHandlerAdapter {
+  private final ProvenSocket page;
   private ByteBuf pending = Unpooled.EMPTY_BUFFER;
+
+  PageFramer(ProvenSocket page) {
+    this.page = page;
+  }
 
   @Override
   public void handlerAdded(ChannelHandlerContext ctx) {
@@ -44,7 +52,7 @@ final class PageFramer extends ChannelOutboundHandlerAdapter {
       pending.discardSomeReadBytes();
     } catch (ProtocolException malformed) {
       promise.tryFailure(malformed);
-      ctx.close();
+      page.close(CloseCode.BAD_MESSAGE, malformed.getMessage());
     } finally {
       bytes.release();
     }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
 import javax.net.ssl.SSLSocket;
@@ -212,7 +213,18 @@ class WebConnectorTest {
   }
 
   @Test
-  void tooMuchBeforeTheLoginIsRefused() throws Exception {
+  void tooLongAPduBeforeTheLoginIsRefused() throws Exception {
+    String length = String.format("%04x", LoginInjector.PDU_LIMIT_BYTES + 1);
+    byte[] head = HexFormat.of().parseHex("0300" + length + "02f080");
+    assertRefused(Arrays.copyOf(head, LoginInjector.PDU_LIMIT_BYTES + 1));
+  }
+
+  @Test
+  void whatIsNoPduIsRefused() throws Exception {
+    assertRefused(HexFormat.of().parseHex("03000000"));
+  }
+
+  private void assertRefused(byte[] afterTls) throws Exception {
     try (TestSession session = new TestSession();
         ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
       WebConnector web = open(session, desktop, Optional.of(LOGIN));
@@ -223,8 +235,7 @@ class WebConnectorTest {
         ScriptedDesktop.write(socket, TLS_CHOSEN);
         desktop.secure(socket);
         page.nextBytes();
-        byte[] endless = HexFormat.of().parseHex("0300ffff02f080");
-        page.send(java.util.Arrays.copyOf(endless, LoginInjector.PENDING_LIMIT_BYTES + 1));
+        page.send(afterTls);
         assertThat(page.closeCode()).isEqualTo(4400);
       }
     }
