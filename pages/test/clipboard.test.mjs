@@ -70,6 +70,18 @@ test('what the desktop copies is offered with this side’s line ends, and not w
   offer('text/plain', 'echo');
   offer('text/plain', 'echo');
   assert.deepEqual(heard, ['a\nb', 'echo']);
+  clipboard.send('two\r\nlines');
+  offer('text/plain', 'two\r\nlines');
+  assert.deepEqual(heard, ['a\nb', 'echo']);
+});
+
+test('what may not leave the desktop is not offered, whatever the engine says', async () => {
+  const { clipboard, heard, offer } = await connected({ fromDesktop: false, toDesktop: true, limitBytes: 100 });
+  offer('text/plain', 'hidden');
+  assert.deepEqual(heard, []);
+  clipboard.told('{"type":"clipboard","fromDesktop":true,"toDesktop":true,"limitBytes":100}');
+  offer('text/plain', 'seen');
+  assert.deepEqual(heard, ['seen']);
 });
 
 test('what the connector has cut is told', async () => {

@@ -66,12 +66,13 @@ export class DesktopClipboard {
     if (this.policy && bytesOf(windows) > this.policy.limitBytes) return 'too-long';
     const data = new this.#backend.ClipboardData();
     data.addText('text/plain', windows);
-    this.#sent = text;
+    this.#sent = windows.replaceAll('\r\n', '\n');
     this.#session.onClipboardPaste(data).catch((error) => console.warn('the clipboard', error));
     return 'sent';
   }
 
   #offered(data) {
+    if (this.policy && !this.policy.fromDesktop) return;
     const item = data.items().find((each) => each.mimeType() === 'text/plain');
     const text = item ? String(item.value()).replace(/\r\n/g, '\n') : '';
     if (text !== '' && text !== this.#sent) this.hear.offered(text);

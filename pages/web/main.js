@@ -88,6 +88,7 @@ function change(what) {
   view.show(page, phase());
   desktopMenu.shows(phase() === 'desktop' && page.controls.reconnect ? page.controls : null);
   clipboardMenu.shows(phase() === 'desktop' ? page.controls.clipboard ?? null : null);
+  if (over()) sound.off();
   menu.refresh();
   for (const waiter of [...waiters]) waiter();
 }

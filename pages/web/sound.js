@@ -38,6 +38,11 @@ export class Sound {
     });
   }
 
+  /** Ends it, if it is on. */
+  off() {
+    if (this.on) this.#stop();
+  }
+
   #stop() {
     this.#context.close();
     this.#context = null;

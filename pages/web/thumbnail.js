@@ -23,7 +23,7 @@ export async function keepThumbnail(image, { open, until, pause, wanted, over })
         if (before) URL.revokeObjectURL(before);
       });
       door.handOver();
-      until(() => over() || !wanted()).then(() => door.socket.close());
+      until(() => over() || !wanted() || door.socket.readyState === WebSocket.CLOSED).then(() => door.socket.close());
       await closing(door.socket);
     } catch {
       // Closed, for whatever reason: the events' socket hears of those that matter.

@@ -42,6 +42,9 @@ record Configuration(
   /// Drive letters E to Z.
   private static final int SHARES_LIMIT = 22;
 
+  /// A text stands some seven times in the session's memory, of which there are 96 MiB.
+  private static final int CLIPBOARD_LIMIT_KIBIBYTES = 8192;
+
   record Session(
       Path home,
       Path runtimeParent,
@@ -298,7 +301,7 @@ record Configuration(
         new ClipboardPolicy(
             section.bool("from_desktop", true),
             section.bool("to_desktop", true),
-            section.integer("limit_kib", 4096, 1, 65536) * 1024);
+            section.integer("limit_kib", 4096, 1, CLIPBOARD_LIMIT_KIBIBYTES) * 1024);
     section.end();
     return clipboard;
   }

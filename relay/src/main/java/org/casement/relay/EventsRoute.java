@@ -41,7 +41,10 @@ final class EventsRoute {
   /// So often a page hears something, so that it notices a connection that has silently gone.
   static final int ALIVE_SECONDS = 5;
 
-  /// The contract's "or null" is said, not left out.
+  /// The contract's "or null" is said, not left out. Each is logged; a person presses a button now
+  /// and then.
+  static final int COMMANDS_LIMIT = 100;
+
   private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
 
   private final Desk desk;
@@ -210,6 +213,7 @@ final class EventsRoute {
   private final class Commands extends SimpleChannelInboundHandler<WebSocketFrame> {
     private final ProvenSocket socket;
     private final Teller teller;
+    private int commands;
 
     Commands(ProvenSocket socket, Teller teller) {
       this.socket = socket;
@@ -222,7 +226,11 @@ final class EventsRoute {
         if (!(frame instanceof TextWebSocketFrame) || !frame.isFinalFragment()) {
           throw new ProtocolException("a command is one text message");
         }
-        switch (PageMessage.command(ByteBufUtil.getBytes(frame.content()))) {
+        PageMessage.Command command = PageMessage.command(ByteBufUtil.getBytes(frame.content()));
+        if (!(command instanceof PageMessage.Echo) && ++commands > COMMANDS_LIMIT) {
+          throw new ProtocolException("too many commands");
+        }
+        switch (command) {
           case PageMessage.End _ -> {
             desk.log().info("end-asked", "by", "page");
             desk.endSession().run();

@@ -36,6 +36,7 @@ final class HttpConnection extends SimpleChannelInboundHandler<FullHttpRequest> 
   private final HttpLimits limits;
   private final HttpHandler handler;
   private @Nullable Future<?> deadline;
+  private boolean answering;
 
   HttpConnection(HttpServer server, HttpLimits limits, HttpHandler handler) {
     this.server = server;
@@ -57,6 +58,10 @@ final class HttpConnection extends SimpleChannelInboundHandler<FullHttpRequest> 
 
   @Override
   protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+    if (answering) { // pipelined, which no browser does; its answers would wait in memory
+      ctx.close();
+      return;
+    }
     if (request.decoderResult().isFailure()) {
       boolean tooLong = request.decoderResult().cause() instanceof TooLongFrameException;
       HttpUtil.setKeepAlive(request, false);
@@ -76,7 +81,7 @@ final class HttpConnection extends SimpleChannelInboundHandler<FullHttpRequest> 
   }
 
   private void reply(ChannelHandlerContext ctx, FullHttpRequest request, HttpAnswer.Reply reply) {
-    // Not read while it is answered: pipelined requests wait in the kernel.
+    answering = true;
     ctx.channel().config().setAutoRead(false);
     closeAfter(ctx, TimeUnit.SECONDS.toMillis(ANSWER_LIMIT_SECONDS));
     int length = reply.body().readableBytes();
@@ -98,6 +103,7 @@ final class HttpConnection extends SimpleChannelInboundHandler<FullHttpRequest> 
                 ctx.close();
                 return;
               }
+              answering = false;
               closeAfter(ctx, limits.request().toMillis());
               ctx.channel().config().setAutoRead(true);
             });

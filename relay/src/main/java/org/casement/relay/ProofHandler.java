@@ -124,7 +124,9 @@ final class ProofHandler extends SimpleChannelInboundHandler<WebSocketFrame> {
     ctx.pipeline()
         .replace(WebSocket13FrameDecoder.class, "frames", new WebSocket13FrameDecoder(frames));
     ProvenSocket socket = new ProvenSocket(ctx.channel(), tab);
-    opened.accept(socket);
+    if (!socket.isClosing()) { // its tab may have been forgotten since the hello
+      opened.accept(socket);
+    }
     // Last, so that what follows at once finds the route's handler.
     ctx.pipeline().remove(this);
   }

@@ -222,6 +222,21 @@ class FrontDeskTest {
   }
 
   @Test
+  void aPageThatPressesWithoutEndIsCut() throws Exception {
+    try (TestSession session = new TestSession()) {
+      TestBrowser.Socket events = session.entered(session.frontDesk().address()).open("events");
+      events.next();
+      events.next(); // the state
+      for (int i = 0; i < EventsRoute.COMMANDS_LIMIT; i++) {
+        events.send("{\"type\":\"power\",\"action\":\"poweroff\"}");
+        events.expect("{\"type\":\"refused\",\"text\":\"this session does not allow poweroff\"}");
+      }
+      events.send("{\"type\":\"power\",\"action\":\"poweroff\"}");
+      assertThat(events.closeCode()).isEqualTo(4400);
+    }
+  }
+
+  @Test
   void aDesktopsPageHasNoButtons() throws Exception {
     try (TestSession session = new TestSession();
         FrontDesk desktop =

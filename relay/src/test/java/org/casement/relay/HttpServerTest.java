@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,6 +22,9 @@ import org.junit.jupiter.api.Test;
 /// The limits, each at the limit and one past it, by a client that writes bytes.
 class HttpServerTest {
   private static final HttpLimits LIMITS = new HttpLimits(100, 200, 50, Duration.ofSeconds(1), 3);
+
+  /// More than a socket takes at once.
+  private static final int LARGE = 16 << 20;
 
   private EventLoops loops;
   private HttpServer server;
@@ -66,6 +71,37 @@ class HttpServerTest {
         .startsWith("HTTP/1.1 200 ");
     assertThat(exchange("GET " + path + "x HTTP/1.1\r\nConnection: close\r\n\r\n"))
         .startsWith("HTTP/1.1 431 ");
+  }
+
+  /// Its answers would wait in memory for a client that does not read.
+  @Test
+  void aRequestThatDoesNotWaitForTheAnswerBeforeEndsTheConnection() throws IOException {
+    AtomicInteger answered = new AtomicInteger();
+    HttpServer large =
+        HttpServer.bind(
+            loops,
+            new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), 0),
+            LIMITS,
+            _ -> {
+              answered.incrementAndGet();
+              return HttpAnswer.of(
+                  HttpResponseStatus.OK, "text/plain", Unpooled.wrappedBuffer(new byte[LARGE]));
+            });
+    try (Socket socket = new Socket(large.address().getAddress(), large.address().getPort())) {
+      String request = "GET / HTTP/1.1\r\n\r\n";
+      socket.getOutputStream().write(request.getBytes(ISO_8859_1));
+      assertThat(socket.getInputStream().readNBytes(LARGE)).hasSize(LARGE);
+      byte[] both = (request + request).getBytes(ISO_8859_1);
+      socket.getOutputStream().write(both);
+      try {
+        assertThat(socket.getInputStream().readAllBytes()).hasSizeLessThan(2 * LARGE);
+      } catch (SocketException reset) {
+        assertThat(reset).hasMessageContaining("reset");
+      }
+      assertThat(answered).hasValue(2); // the first connection's, and one of the two
+    } finally {
+      large.close();
+    }
   }
 
   @Test

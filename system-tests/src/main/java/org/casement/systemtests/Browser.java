@@ -38,7 +38,7 @@ public final class Browser implements AutoCloseable {
   /// Reads the background of the largest canvas of the page, shadow roots included: every tile of
   /// 128 × 128 pixels whose 8 × 8 cells are each plain black or white, as 16 hexadecimal digits. Of
   /// all tiles, or of the last column, where no window of the demo guest is: a tenth of the work.
-  private static final String NONCES =
+  static final String NONCES =
       """
       (lastColumn) => {
         const canvases = [];

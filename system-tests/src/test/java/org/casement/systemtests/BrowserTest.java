@@ -20,6 +20,8 @@ import org.casement.testkit.TestUser;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// What a person with a browser sees. Screenshots are kept in target/screenshots.
 final class BrowserTest {
@@ -29,6 +31,19 @@ final class BrowserTest {
   private static final Duration DESKTOP_LIMIT = Duration.ofSeconds(90);
 
   private static final Duration PAGE_LIMIT = Duration.ofSeconds(30);
+
+  /// Longer than the page waits for a server to follow (pages/web/follow.js).
+  private static final double FOLLOW_MS = 4_000;
+
+  private static final String FILLS =
+      """
+      () => {
+        const stage = document.getElementById('stage');
+        const canvas = document.querySelector('iron-remote-desktop').shadowRoot.querySelector('canvas').getBoundingClientRect();
+        const [right, below] = [stage.clientWidth - canvas.width, stage.clientHeight - canvas.height];
+        return Math.min(right, below) >= -1 && Math.min(right, below) <= 5;
+      }
+      """;
 
   private static TestUser user;
   private static Session session;
@@ -68,6 +83,10 @@ final class BrowserTest {
   /// The terminal may not be there yet, or come in the middle of it: then it is typed again.
   static boolean typed(Browser browser, String line, BooleanSupplier arrived) {
     type(browser, line);
+    return arrives(arrived);
+  }
+
+  static boolean arrives(BooleanSupplier arrived) {
     try {
       Await.until("it arrives", Duration.ofSeconds(6), arrived);
       return true;
@@ -76,10 +95,15 @@ final class BrowserTest {
     }
   }
 
-  @Test
-  void fromTheLinkToTheEndPage() {
+  /// Over the demo guest's two tempers: TLS with a desktop that follows the window, and network
+  /// level authentication with one of a fixed size.
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void fromTheLinkToTheEndPage(boolean shadow) {
+    Settings settings = Settings.standard();
+    String name = shadow ? "shadow-" : "";
     try (TestUser own = TestUser.create();
-        Session whole = Session.start(own, Settings.standard());
+        Session whole = Session.start(own, shadow ? settings.withShadow() : settings);
         TcpRelay wire = TcpRelay.to(whole.link().getPort());
         Browser browser = Browser.open(SCREENSHOTS)) {
       browser.go(through(wire, whole.link()));
@@ -91,11 +115,11 @@ final class BrowserTest {
               browser.page().locator("#steps li[data-status=done]").count() > 0
                   && browser.page().locator("#steps li[data-status=running]").count() > 0);
       assertThat(browser.page().url()).doesNotContain("#");
-      browser.screenshot("1-progress");
+      browser.screenshot(name + "1-progress");
 
       browser.awaitPhase("desktop", Session.READY_LIMIT);
       browser.awaitNonce(whole.nonce(), DESKTOP_LIMIT);
-      browser.screenshot("2-desktop");
+      browser.screenshot(name + "2-desktop");
 
       String word = "typed-" + ThreadLocalRandom.current().nextInt(1_000_000);
       Path typed = own.home().resolve("casement/typed.txt");
@@ -105,10 +129,11 @@ final class BrowserTest {
           DESKTOP_LIMIT,
           () -> typed(browser, line, () -> read(typed).equals(word + "\n")),
           () -> "'" + read(typed) + "', see " + browser.screenshot("failed-typing"));
+      fillsAnotherWindow(browser, whole.nonce(), shadow);
 
       wire.cut();
       browser.awaitPhase("reconnecting", PAGE_LIMIT);
-      browser.screenshot("3-reconnecting");
+      browser.screenshot(name + "3-reconnecting");
       wire.restore();
       browser.awaitPhase("desktop", PAGE_LIMIT);
       browser.awaitNonce(whole.nonce(), DESKTOP_LIMIT);
@@ -117,9 +142,29 @@ final class BrowserTest {
       browser.page().locator("#end-yes").click();
       browser.awaitPhase("ended", Session.END_LIMIT);
       assertThat(browser.text()).contains("You ended the session");
-      browser.screenshot("4-ended");
+      browser.screenshot(name + "4-ended");
       assertThat(whole.awaitExit(Session.END_LIMIT).status()).isZero();
     }
+  }
+
+  /// A desktop that cannot follow is scaled, and stays connected.
+  private static void fillsAnotherWindow(Browser browser, String nonce, boolean fixed) {
+    browser.page().evaluate(DesktopPageTest.WATCH_PHASES);
+    String before = DesktopPageTest.canvasSize(browser.page());
+    browser.page().setViewportSize(1000, 700);
+    Await.until(
+        "the desktop fills the window in one direction at least",
+        PAGE_LIMIT,
+        () ->
+            Boolean.TRUE.equals(browser.page().evaluate(FILLS))
+                && before.equals(DesktopPageTest.canvasSize(browser.page())) == fixed,
+        () -> DesktopPageTest.canvasSize(browser.page()) + browser.screenshot("failed-fills"));
+    browser.page().waitForTimeout(FOLLOW_MS);
+    assertThat(browser.page().evaluate(FILLS)).isEqualTo(true);
+    assertThat(DesktopPageTest.phases(browser.page())).containsOnly("desktop");
+    browser.screenshot(fixed ? "shadow-2-smaller" : "2-smaller");
+    browser.page().setViewportSize(1280, 800);
+    browser.awaitNonce(nonce, DESKTOP_LIMIT);
   }
 
   private static String read(Path file) {

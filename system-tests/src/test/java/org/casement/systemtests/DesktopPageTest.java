@@ -34,7 +34,7 @@ final class DesktopPageTest {
   private static final String ON_DESKTOP = "export DISPLAY=:10 XAUTHORITY=/home/user/.Xauthority; ";
 
   /// Keeps every phase the page has been in.
-  private static final String WATCH_PHASES =
+  static final String WATCH_PHASES =
       """
       () => {
         const root = document.documentElement;
@@ -94,7 +94,7 @@ final class DesktopPageTest {
     return guest.run(ON_DESKTOP + "xdpyinfo | awk '/dimensions:/ {print $2; exit}'").out().strip();
   }
 
-  private static String canvasSize(Page page) {
+  static String canvasSize(Page page) {
     return String.valueOf(page.evaluate(CANVAS + ".width + 'x' + " + CANVAS + ".height"));
   }
 
@@ -114,7 +114,7 @@ final class DesktopPageTest {
             .formatted(CANVAS));
   }
 
-  private static List<String> phases(Page page) {
+  static List<String> phases(Page page) {
     return List.of(String.valueOf(page.evaluate("window.phases.join()")).split(",", -1));
   }
 

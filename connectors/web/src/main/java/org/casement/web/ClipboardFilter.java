@@ -152,6 +152,8 @@ final class ClipboardFilter extends ChannelDuplexHandler {
         }
         initial = ConnectInitial.withChannelsOf(ByteBufUtil.getBytes(pdu), kept);
         ctx.write(Unpooled.wrappedBuffer(initial), promise);
+      } else if (!connected) {
+        throw new ProtocolException("a PDU before the desktop has answered the first");
       } else if (isClipboard(pdu)) {
         promise.setSuccess();
         Objects.requireNonNull(guard).accept(Side.PAGE, ByteBufUtil.getBytes(pdu));

@@ -35,6 +35,7 @@ import org.casement.protocol.credssp.LogonFailure;
 import org.casement.protocol.door.DesktopOptions;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdcleanpath.RdCleanPath.Failure;
+import org.casement.protocol.rdp.ClipboardGuard.Side;
 import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.X224;
 import org.casement.relay.Buffers;
@@ -194,7 +195,7 @@ final class DesktopConnection {
     log.info("desktop-connected", "tab", page.tab().name());
     ClipboardNotes notes = new ClipboardNotes(page, log);
     notes.policy(clipboard);
-    desktop.pipeline().addLast(new PduFramer());
+    desktop.pipeline().addLast(new PduFramer(how -> notes.broken(Side.DESKTOP, how)));
     sound.ifPresent(
         route ->
             desktop.pipeline().addLast(new SoundTap(heard -> route.play(page.tab(), heard), log)));

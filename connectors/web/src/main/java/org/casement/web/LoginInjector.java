@@ -50,7 +50,8 @@ final class LoginInjector extends ChannelOutboundHandlerAdapter {
     deadline =
         ctx.executor()
             .schedule(
-                () -> page.close(CloseCode.BAD_MESSAGE, "no login came"),
+                // A desktop that is slow to answer keeps the page from it.
+                () -> page.close(CloseCode.NOT_THERE, "no login came"),
                 LIMIT_SECONDS,
                 TimeUnit.SECONDS);
   }

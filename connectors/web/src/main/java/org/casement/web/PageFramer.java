@@ -16,6 +16,9 @@ import org.casement.relay.ProvenSocket;
 @SuppressWarnings(
     "FutureReturnValueIgnored") // a write that fails closes its channel, which is heard of
 final class PageFramer extends ChannelOutboundHandlerAdapter {
+  /// In what the page sends at once; a clipboard's text has some 700 in a frame of 1 MiB.
+  static final int PDUS_LIMIT = 4096;
+
   private final ProvenSocket page;
   private ByteBuf pending = Unpooled.EMPTY_BUFFER;
 
@@ -44,9 +47,13 @@ final class PageFramer extends ChannelOutboundHandlerAdapter {
       }
       pending.writeBytes(bytes);
       promise.setSuccess();
+      int pdus = 0;
       for (length = PduFramer.nextLength(pending);
           length.isPresent() && pending.readableBytes() >= length.getAsInt();
           length = PduFramer.nextLength(pending)) {
+        if (++pdus > PDUS_LIMIT) {
+          throw new ProtocolException("too many PDUs in one message");
+        }
         ctx.write(pending.readBytes(length.getAsInt()));
       }
       pending.discardSomeReadBytes();

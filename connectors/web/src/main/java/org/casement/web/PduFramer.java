@@ -5,18 +5,30 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.ByteToMessageDecoder;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 import org.casement.protocol.ProtocolException;
 import org.casement.protocol.rdp.RdpPdu;
 
 /// Cuts the desktop's bytes into PDUs, so that each becomes a WebSocket message of its own: the
 /// engine drops what follows the last PDU of the connection sequence in a message, and then hangs.
 final class PduFramer extends ByteToMessageDecoder {
+  private final Consumer<String> malformed;
+
+  /// @param malformed hears what is wrong with bytes that are no PDU, and ends the connection
+  PduFramer(Consumer<String> malformed) {
+    this.malformed = malformed;
+  }
+
   @Override
-  protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out)
-      throws ProtocolException {
-    OptionalInt length = nextLength(in);
-    if (length.isPresent() && in.readableBytes() >= length.getAsInt()) {
-      out.add(in.readRetainedSlice(length.getAsInt()));
+  protected void decode(ChannelHandlerContext ctx, ByteBuf in, List<Object> out) {
+    try {
+      OptionalInt length = nextLength(in);
+      if (length.isPresent() && in.readableBytes() >= length.getAsInt()) {
+        out.add(in.readRetainedSlice(length.getAsInt()));
+      }
+    } catch (ProtocolException e) {
+      in.skipBytes(in.readableBytes());
+      malformed.accept(String.valueOf(e.getMessage()));
     }
   }
 

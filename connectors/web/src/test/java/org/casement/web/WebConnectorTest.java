@@ -68,8 +68,8 @@ class WebConnectorTest {
       WebConnector web = open(session, desktop, Optional.of(LOGIN));
       TestBrowser.Socket page = session.entered(web.address()).open("rdp");
       byte[] request = request();
-      page.send(java.util.Arrays.copyOf(request, 10));
-      page.send(java.util.Arrays.copyOfRange(request, 10, request.length));
+      page.send(Arrays.copyOf(request, 10));
+      page.send(Arrays.copyOfRange(request, 10, request.length));
       try (Socket socket = desktop.accept()) {
         assertThat(ScriptedDesktop.readPdu(socket)).isEqualTo(OUR_REQUEST);
         ScriptedDesktop.write(socket, TLS_CHOSEN);
@@ -81,14 +81,18 @@ class WebConnectorTest {
 
         byte[] initial = sample("anyConnectInitialKeepsItsLengthOrIsRefused/engine");
         byte[] info = sample("anyClientInfoBecomesOneThatChangesNoMore/engine");
-        byte[] both = java.util.Arrays.copyOf(initial, initial.length + info.length);
-        System.arraycopy(info, 0, both, initial.length, info.length);
-        page.send(java.util.Arrays.copyOf(both, initial.length + 9));
-        page.send(java.util.Arrays.copyOfRange(both, initial.length + 9, both.length));
-        page.send(HexFormat.of().parseHex("0300000702f080"));
+        page.send(Arrays.copyOf(initial, 9));
+        page.send(Arrays.copyOfRange(initial, 9, initial.length));
         String deeper = ScriptedDesktop.readPdu(secured);
         assertThat(deeper).hasSize(2 * initial.length).contains("18000f002b08");
         assertThat(deeper).contains("07040000").contains("9600000064000000"); // layout, scale
+        byte[] answer = sample("../ChannelsTestInputs/anyConnectResponseIsTakenOrRefused/demo");
+        ScriptedDesktop.write(secured, HexFormat.of().formatHex(answer));
+        assertThat(page.nextBytes()).isEqualTo(answer);
+        byte[] both = Arrays.copyOf(info, info.length + 3);
+        System.arraycopy(HexFormat.of().parseHex("030000"), 0, both, info.length, 3);
+        page.send(both);
+        page.send(HexFormat.of().parseHex("0702f080"));
         assertThat(ScriptedDesktop.readPdu(secured))
             .contains(hex("ann"))
             .contains(hex("PlantedPassword"))
@@ -222,6 +226,22 @@ class WebConnectorTest {
   @Test
   void whatIsNoPduIsRefused() throws Exception {
     assertRefused(HexFormat.of().parseHex("03000000"));
+  }
+
+  /// Which channel is the clipboard's is not known before.
+  @Test
+  void whatDoesNotWaitForTheDesktopsFirstAnswerIsRefused() throws Exception {
+    byte[] initial = sample("anyConnectInitialKeepsItsLengthOrIsRefused/engine");
+    byte[] info = sample("anyClientInfoBecomesOneThatChangesNoMore/engine");
+    byte[] both = Arrays.copyOf(initial, initial.length + info.length);
+    System.arraycopy(info, 0, both, initial.length, info.length);
+    assertRefused(both);
+  }
+
+  @Test
+  void tooManyPdusInOneMessageAreRefused() throws Exception {
+    byte[] tiny = HexFormat.of().parseHex("0002".repeat(PageFramer.PDUS_LIMIT + 1));
+    assertRefused(tiny);
   }
 
   private void assertRefused(byte[] afterTls) throws Exception {

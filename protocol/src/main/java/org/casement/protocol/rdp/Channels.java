@@ -74,9 +74,10 @@ public final class Channels {
     reader.skip(1); // result
     reader.expect(GCC_RESPONSE);
     int blocksEnd = reader.perLength() + reader.at;
-    if (blocksEnd > userEnd) {
+    if (blocksEnd != userEnd || userEnd != end) {
       throw reader.malformed();
     }
+    reader.expectBlocks(blocksEnd);
     return blocksEnd;
   }
 }

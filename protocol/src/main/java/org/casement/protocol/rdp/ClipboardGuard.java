@@ -40,6 +40,7 @@ public final class ClipboardGuard {
   /// One at a time is what a well-behaved side asks.
   private static final int ASKED_LIMIT = 8;
 
+  private static final int NOT_KNOWN = -1;
   private static final byte[] NOTHING = {};
 
   public enum Side {
@@ -73,10 +74,11 @@ public final class ClipboardGuard {
     /// Its text may pass.
     final boolean allowed;
 
-    final ByteArrayOutputStream message = new ByteArrayOutputStream();
+    /// Of one message: a large one's memory is given back with it.
+    ByteArrayOutputStream message = new ByteArrayOutputStream();
 
     /// Of the message that is being put together.
-    int type;
+    int type = NOT_KNOWN;
 
     long total;
 
@@ -126,8 +128,8 @@ public final class ClipboardGuard {
     Sender sender = sender(from);
     sender.initiator = chunk.initiator();
     if ((chunk.flags() & ChannelChunk.FIRST) != 0) {
-      sender.message.reset();
-      sender.type = 0;
+      sender.message = new ByteArrayOutputStream();
+      sender.type = NOT_KNOWN;
       sender.total = chunk.total();
       sender.showProtocol = chunk.flags() & ChannelChunk.SHOW_PROTOCOL;
       sender.collecting = true;
@@ -142,8 +144,12 @@ public final class ClipboardGuard {
     long room = Math.min(sender.total, HEADER_BYTES + limit(sender)) - sender.message.size();
     int fits = (int) Math.min(chunk.data().length, Math.max(room, 0));
     sender.message.write(chunk.data(), 0, fits);
-    if (sender.type == 0 && sender.message.size() >= 2) {
+    if (sender.type == NOT_KNOWN && sender.message.size() >= 2) {
       sender.type = RdpPdu.u16le(sender.message.toByteArray(), 0);
+    }
+    if (sender.type == FORMAT_DATA_RESPONSE && sender.asked == 0) {
+      abandon(sender, "text that nobody asked for");
+      return;
     }
     if (sender.total > HEADER_BYTES + limit(sender)) {
       if (sender.type == FORMAT_DATA_RESPONSE) {
@@ -160,7 +166,7 @@ public final class ClipboardGuard {
         return;
       }
       sender.collecting = false;
-      sender.message.reset();
+      sender.message = new ByteArrayOutputStream();
       // Some servers append bytes that the length does not count.
       int end = HEADER_BYTES + (int) length;
       whole(sender, RdpPdu.u16le(message, 2), Arrays.copyOfRange(message, HEADER_BYTES, end));
@@ -168,14 +174,17 @@ public final class ClipboardGuard {
   }
 
   private long limit(Sender sender) {
-    boolean known = sender.type != 0 && sender.type != FORMAT_DATA_RESPONSE;
-    return known ? LIST_LIMIT_BYTES : Math.max(textLimit, sender.type == 0 ? LIST_LIMIT_BYTES : 0);
+    return switch (sender.type) {
+      case FORMAT_DATA_RESPONSE -> textLimit;
+      case NOT_KNOWN -> Math.max(textLimit, LIST_LIMIT_BYTES);
+      default -> LIST_LIMIT_BYTES;
+    };
   }
 
   /// The rest of the message is swallowed, and whoever waits for it is told that it failed.
   private void abandon(Sender sender, String why) {
     sender.collecting = false;
-    sender.message.reset();
+    sender.message = new ByteArrayOutputStream();
     wire.refused(sender.side, why);
     if (sender.type == FORMAT_DATA_RESPONSE && sender.asked > 0) {
       sender.asked--;
@@ -244,10 +253,6 @@ public final class ClipboardGuard {
   }
 
   private void response(Sender sender, int flags, byte[] body) {
-    if (sender.asked == 0) {
-      wire.refused(sender.side, "text that nobody asked for");
-      return;
-    }
     sender.asked--;
     boolean ok = flags == RESPONSE_OK;
     pass(sender, FORMAT_DATA_RESPONSE, ok ? RESPONSE_OK : RESPONSE_FAIL, ok ? body : NOTHING);

@@ -81,9 +81,10 @@ public final class ConnectInitial {
     int length = reader.perLength();
     blocksAt = reader.at;
     blocksEnd = blocksAt + length;
-    if (blocksEnd > userEnd) {
+    if (blocksEnd != userEnd || userEnd != end) {
       throw reader.malformed();
     }
+    reader.expectBlocks(blocksEnd);
   }
 
   /// A copy that asks for 32 bits a pixel; nothing else differs, the length neither.

@@ -1,5 +1,7 @@
 package org.casement.protocol.rdp;
 
+import java.util.HashSet;
+import java.util.Set;
 import org.casement.protocol.ProtocolException;
 
 /// Reads the two PDUs that open MCS, Connect-Initial and Connect-Response: BER (T.125) around
@@ -25,6 +27,32 @@ final class GccReader {
       throw malformed();
     }
     at = 7;
+  }
+
+  /// Checks that from here to `end`, which must be the PDU's own, stand whole blocks, and of each
+  /// type one.
+  ///
+  /// SECURITY: engine and servers differ in which of two blocks counts and which of the lengths
+  /// around them; where all say the same, nothing can be shown to one of them alone.
+  void expectBlocks(int end) throws ProtocolException {
+    if (end != pdu.length) {
+      throw malformed();
+    }
+    Set<Integer> types = new HashSet<>();
+    int block = at;
+    while (block < end) {
+      if (end - block < BLOCK_HEADER_BYTES) {
+        throw malformed();
+      }
+      int length = RdpPdu.u16le(pdu, block + 2);
+      if (length < BLOCK_HEADER_BYTES || length > end - block) {
+        throw malformed();
+      }
+      if (!types.add(RdpPdu.u16le(pdu, block))) {
+        throw new ProtocolException(name + " with two blocks of a kind");
+      }
+      block += length;
+    }
   }
 
   /// Where the block `type` starts that lies between here and `end`, or -1.

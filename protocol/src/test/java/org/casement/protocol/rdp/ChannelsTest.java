@@ -11,6 +11,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.casement.protocol.ProtocolException;
 import org.junit.jupiter.api.Test;
 
@@ -90,6 +91,53 @@ class ChannelsTest {
       }
       assertThatThrownBy(() -> Channels.of(asked, shortened)).isInstanceOf(ProtocolException.class);
     }
+  }
+
+  /// A server or an engine that takes the other one would be shown what we do not see.
+  @Test
+  void twoBlocksOfAKindAreRefused() throws ProtocolException {
+    byte[] asked = ConnectInitial.withChannel(initial(), "cliprdr");
+    String net = "030c 0c00 eb03 0100 ec03 0000";
+    assertThat(Channels.of(asked, response(net)).number("cliprdr")).hasValue(1004);
+    byte[] twice = response(net + "030c 0c00 eb03 0100 f003 0000");
+    assertThatThrownBy(() -> Channels.of(asked, twice)).hasMessageContaining("two blocks");
+
+    byte[] two = withBlock(asked, "03c0 1400 01000000 7264706472000000 000000c0");
+    assertThatThrownBy(() -> ConnectInitial.withChannelsOf(two, Set.of("cliprdr")))
+        .hasMessageContaining("two blocks");
+    // Twin: a block of another kind.
+    byte[] other = withBlock(asked, "0ac0 0800 00000000");
+    assertThat(ConnectInitial.channels(other)).containsExactly("cliprdr");
+  }
+
+  @Test
+  void whatFollowsTheBlocksIsRefused() throws ProtocolException {
+    byte[] asked = ConnectInitial.withChannel(initial(), "cliprdr");
+    byte[] moreAsked = withTail(asked);
+    assertThatThrownBy(() -> ConnectInitial.channels(moreAsked)).hasMessageContaining("malformed");
+    byte[] answer = withTail(response("030c 0c00 eb03 0100 ec03 0000"));
+    assertThatThrownBy(() -> Channels.of(asked, answer)).hasMessageContaining("malformed");
+  }
+
+  private static byte[] withTail(byte[] pdu) {
+    byte[] longer = Arrays.copyOf(pdu, pdu.length + 8);
+    System.arraycopy(hex("030c 0800 eb03 0000"), 0, longer, pdu.length, 8);
+    RdpPdu.putU16(longer, 2, longer.length);
+    return longer;
+  }
+
+  /// A Connect-Initial whose lengths have their two-byte forms, with one block more at its end.
+  private static byte[] withBlock(byte[] pdu, String block) {
+    byte[] added = hex(block);
+    byte[] longer = Arrays.copyOf(pdu, pdu.length + added.length);
+    System.arraycopy(added, 0, longer, pdu.length, added.length);
+    RdpPdu.putU16(longer, 2, longer.length);
+    String text = HexFormat.of().formatHex(pdu);
+    int user = text.indexOf("000500147c0001") / 2; // after 04 82 and its length
+    for (int at : new int[] {10, user - 2, user + 7, user + 21}) {
+      RdpPdu.putU16(longer, at, RdpPdu.u16(longer, at) + added.length);
+    }
+    return longer;
   }
 
   @Test
