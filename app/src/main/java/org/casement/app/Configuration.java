@@ -248,8 +248,9 @@ record Configuration(
 
   private static Shares shares(SettingsSection section) throws ConfigurationException {
     List<String> hidden = section.strings("hidden", List.of("ondemand"));
-    if (!hidden.stream().allMatch(name -> name.matches("[^/\"\\p{Cntrl}]{1,255}"))) {
-      throw section.wrong("hidden", "lists names of files or directories, without slashes");
+    if (!hidden.stream().allMatch(name -> name.matches("[^/\\\\\"%*?\\p{Cntrl}]{1,255}"))) {
+      throw section.wrong(
+          "hidden", "lists names of files or directories, without slashes, %, * or ?");
     }
     Path smbd = section.absolutePath("smbd", "/usr/sbin/smbd");
     List<Share> list = new ArrayList<>();

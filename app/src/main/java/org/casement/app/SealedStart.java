@@ -22,7 +22,7 @@ import org.casement.supervisor.Supervisor;
 final class SealedStart {
   /// What of the user's environment the session sees.
   private static final List<String> VARIABLES =
-      List.of("HOME", "USER", "LANG", "PATH", "TZ", "JAVA_HOME");
+      List.of("HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ", "JAVA_HOME");
 
   private SealedStart() {}
 

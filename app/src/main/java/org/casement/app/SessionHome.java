@@ -113,6 +113,7 @@ record SessionHome(Path directory) {
   /// What an ended session leaves is its log.
   void tidy() throws IOException {
     Files.deleteIfExists(link());
+    Files.deleteIfExists(directory.resolve("console"));
     Files.deleteIfExists(directory.resolve("session.json"));
   }
 

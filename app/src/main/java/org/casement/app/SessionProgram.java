@@ -1,17 +1,12 @@
 package org.casement.app;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
 import java.io.PrintStream;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.URI;
-import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
@@ -23,7 +18,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 import org.casement.console.ConsoleConnector;
@@ -84,6 +78,8 @@ final class SessionProgram {
     }
   }
 
+  private static final Path STANDARD_OUTPUT = Path.of("/proc/self/fd/1");
+
   private final Arguments arguments;
   private final Map<String, String> environment;
   private final Prelude prelude;
@@ -141,7 +137,7 @@ final class SessionProgram {
 
   private int runToItsEnd() throws IOException, ConfigurationException {
     try (RuntimeDirectory _ = RuntimeDirectory.hold(arguments.runtime());
-        PrintStream logFile = openLog();
+        PrintStream logFile = LogFile.open(arguments.home().resolve("log"));
         Announcer announcer = new Announcer();
         EventLoops loops = Prelude.result(prelude.loops())) {
       Configuration configuration = Prelude.result(prelude.configuration());
@@ -262,20 +258,33 @@ final class SessionProgram {
         : Optional.empty();
   }
 
-  /// Prints the first links and leaves the desktop's in the session home.
+  /// Prints the first links and leaves them in the session home.
+  ///
+  /// SECURITY: a link is an entry until it is used; where others can read what is printed (a batch
+  /// job's output), only where it is is said.
   private void announce(Door door, Map<String, String> addresses, Announcer announcer)
       throws IOException {
     announcer.print("session " + arguments.id());
     List<URI> links = new ArrayList<>();
+    boolean readable = isReadableForOthers(STANDARD_OUTPUT);
     for (Map.Entry<String, String> address : addresses.entrySet()) {
       String link = link(address.getValue(), door, Optional.empty());
       links.add(URI.create(link));
-      announcer.print((address.getKey().equals("web") ? "link " : "console ") + link);
-      if (address.getKey().equals("web")) {
-        SessionHome.writePrivately(arguments.home().resolve("link"), link + "\n");
-      }
+      String name = address.getKey().equals("web") ? "link" : address.getKey();
+      Path file = arguments.home().resolve(name);
+      SessionHome.writePrivately(file, link + "\n");
+      announcer.print(readable ? name + "-file " + file : name + " " + link);
     }
     listening.accept(links);
+  }
+
+  private static boolean isReadableForOthers(Path output) {
+    try {
+      return Files.isRegularFile(output)
+          && ((Integer) Files.getAttribute(output, "unix:mode") & 044) != 0;
+    } catch (IOException e) {
+      return false; // a pipe whose other end is nobody else's
+    }
   }
 
   private static String link(String address, Door door, Optional<Duration> validity) {
@@ -316,17 +325,5 @@ final class SessionProgram {
       case NODE -> Main.UNAVAILABLE;
       case FAILED -> Main.FAILED;
     };
-  }
-
-  private PrintStream openLog() throws IOException {
-    return new PrintStream(
-        Channels.newOutputStream(
-            Files.newByteChannel(
-                arguments.home().resolve("log"),
-                Set.of(StandardOpenOption.CREATE, StandardOpenOption.APPEND),
-                PosixFilePermissions.asFileAttribute(
-                    PosixFilePermissions.fromString("rw-------")))),
-        false,
-        UTF_8);
   }
 }

@@ -25,6 +25,8 @@ import org.tomlj.TomlTable;
 /// no list of keys can drift from the code.
 final class SettingsSection {
   private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([smhd])");
+  private static final Duration LONGEST = Duration.ofDays(366);
+
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Za-z_]*)\\}");
 
   /// This table in one file; `file` is empty for what the program says itself.
@@ -181,7 +183,8 @@ final class SettingsSection {
   Duration duration(String key, String standard) throws ConfigurationException {
     String text = string(key, standard);
     return parseDuration(text)
-        .orElseThrow(() -> wrong(key, "is a time such as \"8h\", \"90m\" or \"30s\""));
+        .orElseThrow(
+            () -> wrong(key, "is a time such as \"8h\", \"90m\" or \"30s\", at most a year"));
   }
 
   static Optional<Duration> parseDuration(String text) {
@@ -190,13 +193,14 @@ final class SettingsSection {
       return Optional.empty();
     }
     long amount = Long.parseLong(matcher.group(1));
-    return Optional.of(
+    Duration duration =
         switch (matcher.group(2)) {
           case "s" -> Duration.ofSeconds(amount);
           case "m" -> Duration.ofMinutes(amount);
           case "h" -> Duration.ofHours(amount);
           default -> Duration.ofDays(amount);
-        });
+        };
+    return duration.compareTo(LONGEST) > 0 ? Optional.empty() : Optional.of(duration);
   }
 
   List<String> strings(String key, List<String> standard) throws ConfigurationException {

@@ -90,14 +90,16 @@ class ConfigurationTest {
           machine.acceleration = "fast"      | 2: machine.acceleration is one of "auto", "tcg"
           machine.rdp_security = "rdp"       | 2: machine.rdp_security is one of "auto", "tls", "nla"
           machine.user = "Administrator"     | 2: machine.user is 1 to 20 of a-z and 0-9, starting with a letter
-          session.walltime = "soon"          | 2: session.walltime is a time such as "8h", "90m" or "30s"
+          session.walltime = "soon"          | 2: session.walltime is a time such as "8h", "90m" or "30s", at most a year
+          session.walltime = "999999d"       | 2: session.walltime is a time such as "8h", "90m" or "30s", at most a year
+          shares.hidden = ["%S"]             | 2: shares.hidden lists names of files or directories, without slashes, %, * or ?
           session.home = "${SHELL}/x"        | 2: session.home knows ${HOME} and ${USER} only, not ${SHELL}
           listen.ports = "9-8"               | 2: listen.ports is a range within 1-65535, such as "20000-20999"
           listen.address = "example.org"     | 2: listen.address is an IP address of this node, such as "127.0.0.1"
           listen.web = "yes"                 | 2: listen.web is true or false
           shares.hidden = [1]                | 2: shares.hidden is a list of strings: write hidden = ["…", "…"]
           session.timezone = "+02:00"        | 2: session.timezone is an IANA name such as "Europe/Berlin"
-          shares.hidden = ["a/b"]            | 2: shares.hidden lists names of files or directories, without slashes
+          shares.hidden = ["a/b"]            | 2: shares.hidden lists names of files or directories, without slashes, %, * or ?
           machine.qemu_files = ["x"]         | 2: machine.qemu_files is an absolute path, not "x"
           shares.share = 1                   | 2: shares.share is a list of tables: write [[shares.share]]
           shares.share = [{path = "/x"}]     | [shares.share] needs the key name

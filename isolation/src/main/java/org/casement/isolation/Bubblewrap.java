@@ -19,22 +19,30 @@ final class Bubblewrap {
   private Bubblewrap() {}
 
   /// `options` without those that this bwrap lacks and that may be missing.
-  static List<String> known(Path bwrap, List<String> options) {
-    String help = HELP.computeIfAbsent(bwrap, Bubblewrap::help);
+  ///
+  /// @throws IOException if it does not say what it has: nothing is left out on a guess
+  static List<String> known(Path bwrap, List<String> options) throws IOException {
+    String help = HELP.get(bwrap);
+    if (help == null) {
+      help = help(bwrap);
+      HELP.put(bwrap, help);
+    }
+    String has = help;
     return options.stream()
-        .filter(option -> !DISPENSABLE.contains(option) || help.contains(option))
+        .filter(option -> !DISPENSABLE.contains(option) || has.contains(option))
         .toList();
   }
 
-  /// Empty if it cannot be run: starting it then says why.
-  private static String help(Path bwrap) {
+  private static String help(Path bwrap) throws IOException {
     try {
-      return ShortRun.of(List.of(bwrap.toString(), "--help"), HELP_LIMIT).output();
+      ShortRun run = ShortRun.of(List.of(bwrap.toString(), "--help"), HELP_LIMIT);
+      if (!run.succeeded()) {
+        throw new IOException(bwrap + " does not say what it can do: " + run.firstWords());
+      }
+      return run.output();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      return "";
-    } catch (IOException e) {
-      return "";
+      throw new IOException("interrupted while asking " + bwrap, e);
     }
   }
 }

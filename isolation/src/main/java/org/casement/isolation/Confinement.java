@@ -1,5 +1,6 @@
 package org.casement.isolation;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,7 +49,7 @@ public final class Confinement {
   }
 
   /// The whole command line, to be started with an *empty* environment.
-  public List<String> commandLine(Path bwrap) {
+  public List<String> commandLine(Path bwrap) throws IOException {
     List<String> line = new ArrayList<>();
     line.add(bwrap.toString());
     line.addAll(Bubblewrap.known(bwrap, NAMESPACES));

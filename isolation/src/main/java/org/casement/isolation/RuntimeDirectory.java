@@ -23,11 +23,10 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// A session's directory on the node: 0700, with a name nobody can foresee, below a parent in which
-/// nobody else can put something in its place. Who needs it holds a shared flock(2) on its file
-/// `lock`; a directory that nobody holds is left over, and the next start sweeps it.
+/// nobody else can put something in its place. Who needs it holds a shared flock(2) on it; a
+/// directory that nobody holds is left over, and the next start sweeps it. systemd-tmpfiles spares
+/// what is locked, so that a long session in /tmp is not taken for old.
 public final class RuntimeDirectory implements AutoCloseable {
-  private static final String LOCK = "lock";
-
   /// Being made: it gets its name once it is locked, so that no sweep sees it without.
   private static final String UNFINISHED = ".new";
 
@@ -42,7 +41,6 @@ public final class RuntimeDirectory implements AutoCloseable {
   /// What a helper may nest at most before it takes the sweep more than it is worth.
   private static final int DEPTH_LIMIT = 100;
 
-  private static final int O_RDWR_CREAT_EXCL = 2 | 0x40 | 0x80;
   private static final int O_CLOEXEC = 0x80000;
   private static final int AT_FDCWD = -100;
   private static final int LOCK_SH_NB = 1 | 4;
@@ -67,14 +65,14 @@ public final class RuntimeDirectory implements AutoCloseable {
     Files.createDirectory(
         unfinished,
         PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-    long lock = lock(unfinished, O_RDWR_CREAT_EXCL, LOCK_SH_NB);
+    long lock = lock(unfinished, LOCK_SH_NB);
     Files.move(unfinished, path);
     return new RuntimeDirectory(path, lock);
   }
 
   /// Holds one that another process made: the supervisor, beside the outer process.
   public static RuntimeDirectory hold(Path path) throws IOException {
-    return new RuntimeDirectory(path, lock(path, 0, LOCK_SH_NB));
+    return new RuntimeDirectory(path, lock(path, LOCK_SH_NB));
   }
 
   /// Removes what dead sessions of this user left below `parent`; returns how many.
@@ -136,32 +134,33 @@ public final class RuntimeDirectory implements AutoCloseable {
       return made.toInstant().isBefore(Instant.now().minus(UNFINISHED_AGE));
     }
     try {
-      Linux.call(Linux.Call.CLOSE, lock(path, 0, LOCK_EX_NB));
+      Linux.call(Linux.Call.CLOSE, lock(path, LOCK_EX_NB));
       return true;
     } catch (NoSuchFileException e) {
-      return true; // its removal had begun
+      return false; // gone
     } catch (IsolationException e) {
       return false; // held
     }
   }
 
-  private static long lock(Path directory, int flags, int operation) throws IOException {
-    Path file = directory.resolve(LOCK);
+  private static long lock(Path directory, int operation) throws IOException {
     try (Arena arena = Arena.ofConfined()) {
-      long name = arena.allocateFrom(file.toString()).address();
-      int noFollow = System.getProperty("os.arch", "").equals("aarch64") ? 0x8000 : 0x20000;
+      long name = arena.allocateFrom(directory.toString()).address();
+      boolean arm = System.getProperty("os.arch", "").equals("aarch64");
+      int directoryOnly = arm ? 0x4000 : 0x10000; // O_DIRECTORY
+      int noFollow = arm ? 0x8000 : 0x20000; // O_NOFOLLOW
       long descriptor =
-          Linux.call(Linux.Call.OPENAT, AT_FDCWD, name, flags | O_CLOEXEC | noFollow, 0600);
+          Linux.call(Linux.Call.OPENAT, AT_FDCWD, name, O_CLOEXEC | directoryOnly | noFollow, 0);
       if (descriptor == -Linux.ENOENT) {
-        throw new NoSuchFileException(file.toString());
+        throw new NoSuchFileException(directory.toString());
       }
       if (descriptor < 0) {
-        throw Linux.failure("open " + file, (int) -descriptor);
+        throw Linux.failure("open " + directory, (int) -descriptor);
       }
       long result = Linux.call(Linux.Call.FLOCK, descriptor, operation);
       if (result < 0) {
         Linux.call(Linux.Call.CLOSE, descriptor);
-        throw Linux.failure("lock " + file, (int) -result);
+        throw Linux.failure("lock " + directory, (int) -result);
       }
       return descriptor;
     }

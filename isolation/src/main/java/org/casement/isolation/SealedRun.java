@@ -121,8 +121,9 @@ public final class SealedRun implements AutoCloseable {
                 int pid = Linux.spawn(line, variables, descriptors);
                 spawned.complete(pid);
                 status.complete(await(pid, waited));
-              } catch (IsolationException e) {
+              } catch (Throwable e) { // whoever waits for the one or the other must hear of it
                 spawned.completeExceptionally(e);
+                status.completeExceptionally(e);
               }
             });
     try {

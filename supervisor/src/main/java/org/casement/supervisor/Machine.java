@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.time.LocalDateTime;
@@ -191,9 +192,15 @@ final class Machine {
     Path ours = directory.resolve("variables/variables");
     switch (profile().firmware()) {
       case BIOS -> {}
-      case UEFI -> Files.copy(firmware.uefiVariables(), ours, REPLACE_EXISTING);
-      case UEFI_SECURE_BOOT -> Files.copy(firmware.secureBootVariables(), ours, REPLACE_EXISTING);
+      case UEFI -> copyPrivately(firmware.uefiVariables(), ours);
+      case UEFI_SECURE_BOOT -> copyPrivately(firmware.secureBootVariables(), ours);
     }
+  }
+
+  /// The template may be one that nobody can write.
+  private static void copyPrivately(Path template, Path ours) throws IOException {
+    Files.copy(template, ours, REPLACE_EXISTING);
+    Files.setPosixFilePermissions(ours, PosixFilePermissions.fromString("rw-------"));
   }
 
   /// Waits until QEMU answers on QMP.

@@ -108,8 +108,10 @@ final class NodeCheck {
                 Finding.error(
                     Subject.CONFINEMENT,
                     problem,
-                    UserNamespaces.hint()
-                        .orElse("install bubblewrap again, or set isolation.bwrap")))
+                    problem.contains("Landlock")
+                        ? "set isolation.landlock = \"auto\": the namespaces hold without"
+                        : UserNamespaces.hint()
+                            .orElse("install bubblewrap again, or set isolation.bwrap")))
         .toList();
   }
 

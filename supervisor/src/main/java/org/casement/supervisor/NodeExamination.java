@@ -97,10 +97,12 @@ public final class NodeExamination {
                 "set a lower machine.memory_mib, or run fewer sessions on this node"));
   }
 
+  /// Of the node, or of the job that this runs in, where that has less.
   private static long availableMebibytes() throws IOException {
     for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {
       if (line.startsWith("MemAvailable:")) {
-        return Long.parseLong(line.replaceAll("[^0-9]", "")) >> 10;
+        long available = Long.parseLong(line.replaceAll("[^0-9]", "")) >> 10;
+        return Math.min(available, MemoryLimit.left(Path.of("/")).orElse(Long.MAX_VALUE) >> 20);
       }
     }
     throw new IOException("/proc/meminfo has no MemAvailable");

@@ -103,6 +103,7 @@ final class ShareServer {
 
   /// Starts smbd; [#awaitAnswer] says when it serves.
   ConfinedProcess start() throws IOException {
+    startedNanos = System.nanoTime(); // also of one that fails
     Confinement.Builder builder =
         Confinement.of(settings.shares().smbd())
             .readOnly(SAMBA_DATA)
@@ -132,7 +133,6 @@ final class ShareServer {
             new ConfinedProcess.Options(
                 Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
     smbd = started;
-    startedNanos = System.nanoTime();
     return started;
   }
 

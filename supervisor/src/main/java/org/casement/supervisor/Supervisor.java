@@ -117,6 +117,7 @@ public final class Supervisor {
   private boolean kvmInDoubt;
   private boolean traded;
   private boolean shutDownByGuest;
+  private boolean endedFromOutside;
   private boolean shutDownAsked;
   private boolean diskGivenUp;
   private int resets;
@@ -568,10 +569,10 @@ public final class Supervisor {
     SessionState state = story.state();
     if (state instanceof Draining(EndReason reason, _)) {
       end = reason;
-    } else if (shutDownByGuest && shutDownAsked) {
-      end = byConsole("the machine was shut down from its console");
     } else if (shutDownByGuest) {
-      end = EndReason.of(EndReason.Kind.GUEST_SHUTDOWN);
+      end = shutDown();
+    } else if (endedFromOutside) {
+      end = EndReason.of(EndReason.Kind.CANCELLED);
     } else if (kvmInDoubt) {
       goOnInSoftware("QEMU ended with status " + status);
     } else {
@@ -585,6 +586,12 @@ public final class Supervisor {
                       .map(": "::concat)
                       .orElse(""));
     }
+  }
+
+  private EndReason shutDown() {
+    return shutDownAsked
+        ? byConsole("the machine was shut down from its console")
+        : EndReason.of(EndReason.Kind.GUEST_SHUTDOWN);
   }
 
   private void machineChanged(HelperWatch.Change change) {
@@ -666,8 +673,13 @@ public final class Supervisor {
     agenda.in(
         CONTROL_LOST_LIMIT,
         () -> {
-          if (Objects.requireNonNull(machine).isRunBy(lost) && lost.isAlive()) {
-            end = failed("QEMU can no longer be controlled: " + why);
+          if (!Objects.requireNonNull(machine).isRunBy(lost) || !lost.isAlive()) {
+            return;
+          }
+          if (story.state() instanceof Draining(EndReason reason, _)) {
+            end = reason; // a large machine takes its time to go
+          } else {
+            end = shutDownByGuest ? shutDown() : failed("QEMU can no longer be controlled: " + why);
           }
         });
   }
@@ -683,7 +695,11 @@ public final class Supervisor {
 
   private void ofQemu(QmpMessage.Event event) {
     switch (event.name()) {
-      case "SHUTDOWN" -> shutDownByGuest = Boolean.TRUE.equals(event.data().get("guest"));
+      case "SHUTDOWN" -> {
+        shutDownByGuest = Boolean.TRUE.equals(event.data().get("guest"));
+        // SIGTERM to all of a job reaches QEMU as well, and before us.
+        endedFromOutside = "host-signal".equals(event.data().get("reason"));
+      }
       case "RESET" -> wasReset();
       case "BLOCK_IO_ERROR" -> diskFailed(Boolean.TRUE.equals(event.data().get("nospace")));
       default -> stopped();
@@ -850,6 +866,7 @@ public final class Supervisor {
   private void desktopAnswered() {
     if (step == Step.DESKTOP && story.state() instanceof Booting) {
       done();
+      kvmInDoubt = false; // nothing proves it better
       pictures.end();
       story.become(new Ready(clock.instant()));
     }
@@ -865,6 +882,7 @@ public final class Supervisor {
         Walltime.of(
             Duration.between(clock.instant(), story.walltimeEnd().get()), settings.drainTimeout());
     Duration drainLimit = plan.left().minus(plan.drain());
+    agenda.in(plan.left(), () -> end = EndReason.of(EndReason.Kind.WALLTIME)); // whatever drains
     agenda.in(plan.drain(), () -> drain(EndReason.of(EndReason.Kind.WALLTIME), drainLimit));
     for (Duration before : plan.notices()) {
       agenda.in(plan.left().minus(before), () -> giveNotice(before));

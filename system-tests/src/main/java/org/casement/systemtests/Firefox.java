@@ -17,6 +17,7 @@ import java.util.Base64;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -24,6 +25,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.casement.testkit.Await;
+import org.jspecify.annotations.Nullable;
 
 /// Firefox without a window, with a profile of its own, driven by what it has built in (W3C
 /// WebDriver BiDi): Playwright drives only a Firefox of its own making. Not thread-safe.
@@ -58,7 +60,7 @@ public final class Firefox implements AutoCloseable {
   private final List<String> said = new CopyOnWriteArrayList<>();
   private final BlockingQueue<Map<String, Object>> answers = new LinkedBlockingQueue<>();
   private final HttpClient http = HttpClient.newHttpClient();
-  private WebSocket socket;
+  private final WebSocket socket;
   private int commands;
   private final String context;
 
@@ -95,8 +97,11 @@ public final class Firefox implements AutoCloseable {
             .buildAsync(URI.create(address + "/session"), new Listener())
             .join();
     command("session.new", Map.of("capabilities", Map.of()));
-    List<?> contexts = (List<?>) command("browsingContext.getTree", Map.of()).get("contexts");
-    context = String.valueOf(((Map<?, ?>) contexts.getFirst()).get("context"));
+    if (!(command("browsingContext.getTree", Map.of()).get("contexts") instanceof List<?> contexts)
+        || !(contexts.getFirst() instanceof Map<?, ?> first)) {
+      throw new AssertionError("Firefox has no tab");
+    }
+    context = String.valueOf(first.get("context"));
     command(
         "browsingContext.setViewport",
         Map.of("context", context, "viewport", Map.of("width", WIDTH, "height", HEIGHT)));
@@ -115,7 +120,7 @@ public final class Firefox implements AutoCloseable {
     private final StringBuilder message = new StringBuilder();
 
     @Override
-    public CompletionStage<?> onText(WebSocket from, CharSequence data, boolean last) {
+    public @Nullable CompletionStage<?> onText(WebSocket from, CharSequence data, boolean last) {
       message.append(data);
       if (last) {
         try {
@@ -156,7 +161,7 @@ public final class Firefox implements AutoCloseable {
 
   @SuppressWarnings("unchecked") // JSON's objects are maps by their names
   private static Map<String, Object> part(Map<String, Object> whole, String name) {
-    return (Map<String, Object>) whole.get(name);
+    return (Map<String, Object>) Objects.requireNonNull(whole.get(name));
   }
 
   public void go(URI link) {
@@ -241,7 +246,8 @@ public final class Firefox implements AutoCloseable {
   /// Types a line and Enter; a `>` with Shift, as a hand does.
   public void type(String line) {
     List<Map<String, Object>> actions = new ArrayList<>();
-    for (String character : (line + ENTER).split("")) {
+    for (char each : (line + ENTER).toCharArray()) {
+      String character = String.valueOf(each);
       boolean shifted = character.equals(">");
       if (shifted) {
         actions.add(Map.of("type", "keyDown", "value", SHIFT));

@@ -17,6 +17,7 @@ import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 import org.casement.testkit.SecretSearch;
 import org.casement.testkit.SecretSearch.Finding;
@@ -101,6 +102,54 @@ final class SecretsTest {
     Matcher matcher = Pattern.compile("(?m)(?:^| )" + variable + "='([^']*)'").matcher(document);
     assertThat(matcher.find()).as("%s in the session document", variable).isTrue();
     return matcher.group(1);
+  }
+
+  /// A batch job's output is a file, made with the user's umask.
+  @Test
+  void anOutputThatOthersCanReadSaysOnlyWhereTheLinksAre() throws Exception {
+    try (TestUser other = TestUser.create()) {
+      Path configuration =
+          other.write(".config/casement/casement.toml", Settings.standard().toml());
+      Path output = other.home().resolve("output");
+      ProcessBuilder builder =
+          other.process(
+              List.of(
+                  "/bin/sh",
+                  "-c",
+                  "umask 022; exec \"$0\" run --config \"$1\" >\"$2\"",
+                  Program.launcher().toString(),
+                  configuration.toString(),
+                  output.toString()));
+      builder.environment().put("JAVA_HOME", Program.javaHome().toString());
+      Process process = builder.redirectError(ProcessBuilder.Redirect.DISCARD).start();
+      try {
+        Await.until(
+            "both links are named",
+            PAGE_LIMIT,
+            () -> read(output).contains("link-file ") && read(output).contains("console-file "),
+            () -> read(output));
+        assertThat(read(output)).doesNotContain("#t=");
+        Matcher named = Pattern.compile("(?m)^(?:link|console)-file (.*)$").matcher(read(output));
+        assertThat(named.results().map(found -> Path.of(found.group(1))))
+            .hasSize(2)
+            .allSatisfy(
+                file -> {
+                  assertThat(read(file)).contains("#t=");
+                  assertThat(Files.getPosixFilePermissions(file)).hasSize(2); // the owner's
+                });
+      } finally {
+        process.destroy();
+        process.waitFor();
+      }
+    }
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      return "";
+    }
   }
 
   @AfterAll
