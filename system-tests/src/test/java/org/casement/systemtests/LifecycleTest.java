@@ -74,6 +74,23 @@ final class LifecycleTest {
     }
   }
 
+  /// A batch system signals every process of a job, and QEMU may be the first to act on it.
+  @Test
+  void aSigtermThatQemuGetsIsACancelledSessionAndNoFailure() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session = Session.start(user, Settings.standard())) {
+        session.awaitState("booting", Session.READY_LIMIT);
+        assertHoldsSomething(leaks);
+        session.qemu().signal("TERM");
+        Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
+        assertThat(end.status()).as(end.err()).isZero();
+        assertThat(end.err()).contains("the session was cancelled");
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
   @Test
   void casementStopEndsASessionWithoutDesktopInOrder() {
     try (TestUser user = TestUser.create()) {
