@@ -1,6 +1,7 @@
 package org.casement.supervisor;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -93,16 +94,14 @@ class KvmProbeTest {
 
   @Test
   void aMissingProgramIsSaidByItsName() throws IOException {
-    for (KvmProbe broken :
-        List.of(
-            probe(Path.of("/no/such/program"), Path.of("/usr/bin/bwrap")),
-            probe(Path.of("/usr/bin/qemu-system-x86_64"), Path.of("/no/such/program")))) {
-      assertThat(broken.run())
-          .isInstanceOfSatisfying(
-              Outcome.Fails.class,
-              fails -> assertThat(fails.reason()).contains("/no/such/program"));
-      assertThat(directory).isEmptyDirectory();
-    }
+    Path missing = Path.of("/no/such/program");
+    assertThat(probe(missing, Path.of("/usr/bin/bwrap")).run())
+        .isInstanceOfSatisfying(
+            Outcome.Fails.class, fails -> assertThat(fails.reason()).contains("/no/such/program"));
+    assertThatThrownBy(probe(Path.of("/usr/bin/qemu-system-x86_64"), missing)::run)
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("/no/such/program");
+    assertThat(directory).isEmptyDirectory();
   }
 
   private KvmProbe probe() {

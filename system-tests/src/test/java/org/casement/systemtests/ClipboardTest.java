@@ -217,6 +217,16 @@ final class ClipboardTest {
         () -> pastedInGuest(guest) + browser.screenshot("failed-paste"));
     browser.screenshot("clipboard-2-pasted");
 
+    // And the key that follows it makes the terminal insert it.
+    Path inserted = user.home().resolve("casement/inserted.txt");
+    setLocal(browser, "echo inserted >inserted.txt\n");
+    page.keyboard().press("Shift+Insert");
+    Await.until(
+        "the terminal has run what was pasted",
+        LIMIT,
+        () -> Files.exists(inserted),
+        () -> pastedInGuest(guest) + browser.screenshot("failed-insert"));
+
     String chunks = LINE.repeat(XRDP_WHOLE_BYTES / (2 * (LINE.length() + 1)) - 1);
     setLocal(browser, chunks);
     page.keyboard().press("Control+KeyV");

@@ -5,12 +5,16 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLSocket;
 import org.casement.protocol.rdcleanpath.RdCleanPath;
 import org.casement.protocol.rdp.ClipboardPolicy;
@@ -23,6 +27,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class WebConnectorTest {
+  private static final int PICTURE_BYTES = 16 * 1024 - 1;
+
+  /// 64 MiB: several times what the kernel's buffers on the way can hold.
+  private static final int PICTURES = 4096;
+
+  private static final long STILL_MS = 2_000;
+
   private static final String OUR_REQUEST = "030000130ee000000000000100080001000000";
   private static final String TLS_CHOSEN = "0300 0013 0e d0 0000 1234 00 0200 0800 01000000";
   private static final String NLA_DEMANDED = "0300 0013 0e d0 0000 1234 00 0300 0800 05000000";
@@ -108,6 +119,60 @@ class WebConnectorTest {
         assertThat(page.closeCode()).isEqualTo(1000);
       }
       assertThat(session.logText()).contains("desktop-connected").doesNotContain("Planted");
+    }
+  }
+
+  /// What a page leaves unread lies in the kernel's socket buffers and, within Pump's water mark,
+  /// in ours; the rest stays with the guest, which is not read.
+  @Test
+  void aPageThatDoesNotReadPausesTheDesktopAndLosesNothing() throws Exception {
+    try (TestSession session = new TestSession();
+        ScriptedDesktop desktop = new ScriptedDesktop(directory)) {
+      WebConnector web = open(session, desktop, Optional.of(LOGIN));
+      TestBrowser.Socket page = session.entered(web.address()).open("rdp");
+      page.send(request());
+      try (Socket socket = desktop.accept()) {
+        ScriptedDesktop.readPdu(socket);
+        ScriptedDesktop.write(socket, TLS_CHOSEN);
+        SSLSocket secured = desktop.secure(socket);
+        page.nextBytes();
+        page.send(sample("anyConnectInitialKeepsItsLengthOrIsRefused/engine"));
+        ScriptedDesktop.readPdu(secured);
+        byte[] answer = sample("../ChannelsTestInputs/anyConnectResponseIsTakenOrRefused/demo");
+        ScriptedDesktop.write(secured, HexFormat.of().formatHex(answer));
+        page.nextBytes();
+        page.send(sample("anyClientInfoBecomesOneThatChangesNoMore/engine"));
+        ScriptedDesktop.readPdu(secured);
+        page.stall();
+        byte[] picture = new byte[PICTURE_BYTES];
+        picture[1] = (byte) (0x80 | PICTURE_BYTES >> 8); // fast path, [MS-RDPBCGR] 2.2.9.1.2
+        picture[2] = (byte) PICTURE_BYTES;
+        AtomicInteger written = new AtomicInteger();
+        CompletableFuture<Void> all =
+            CompletableFuture.runAsync(
+                () -> {
+                  try {
+                    while (written.get() < PICTURES) {
+                      secured.getOutputStream().write(picture);
+                      written.incrementAndGet();
+                    }
+                  } catch (IOException broken) {
+                    throw new UncheckedIOException(broken);
+                  }
+                });
+        int before = -1;
+        while (written.get() != before) {
+          before = written.get();
+          Thread.sleep(STILL_MS);
+        }
+        assertThat(before).isPositive().isLessThan(PICTURES / 2);
+        page.resume();
+        int arrived = 0;
+        while (arrived < PICTURES * PICTURE_BYTES) {
+          arrived += page.nextBytes().length;
+        }
+        all.get(10, TimeUnit.SECONDS);
+      }
     }
   }
 
