@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 
 /// A file that is written by a thread of its own: a home whose server hangs holds up the log and
 /// nothing else. What does not fit into the queue is lost, and the log says how much.
@@ -81,7 +82,7 @@ final class LogFile extends OutputStream {
   @Override
   public void close() {
     try {
-      if (queue.offer(END, CLOSE_LIMIT.toMillis(), java.util.concurrent.TimeUnit.MILLISECONDS)) {
+      if (queue.offer(END, CLOSE_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
         writer.join(CLOSE_LIMIT);
       }
     } catch (InterruptedException e) {
