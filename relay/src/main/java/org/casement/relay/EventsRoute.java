@@ -41,10 +41,10 @@ final class EventsRoute {
   /// So often a page hears something, so that it notices a connection that has silently gone.
   static final int ALIVE_SECONDS = 5;
 
-  /// The contract's "or null" is said, not left out. Each is logged; a person presses a button now
-  /// and then.
+  /// Each is logged; a person presses a button now and then.
   static final int COMMANDS_LIMIT = 100;
 
+  /// The contract's "or null" is said, not left out.
   private static final JSON EVENTS = JSON.std.with(JSON.Feature.WRITE_NULL_PROPERTIES);
 
   private final Desk desk;

@@ -214,23 +214,23 @@ public final class Firefox implements AutoCloseable {
   }
 
   public void click(int x, int y) {
+    perform(
+        "pointer",
+        List.of(
+            Map.of("type", "pointerMove", "x", x, "y", y),
+            Map.of("type", "pointerDown", "button", 0),
+            Map.of("type", "pointerUp", "button", 0)));
+  }
+
+  /// @param device of BiDi's input sources, `pointer` or `key`
+  private void perform(String device, List<? extends Map<String, ?>> actions) {
     command(
         "input.performActions",
         Map.of(
             "context",
             context,
             "actions",
-            List.of(
-                Map.of(
-                    "type",
-                    "pointer",
-                    "id",
-                    "mouse",
-                    "actions",
-                    List.of(
-                        Map.of("type", "pointerMove", "x", x, "y", y),
-                        Map.of("type", "pointerDown", "button", 0),
-                        Map.of("type", "pointerUp", "button", 0))))));
+            List.of(Map.of("type", device, "id", device, "actions", actions))));
   }
 
   /// Clicks into the middle of what `selector` finds.
@@ -258,13 +258,7 @@ public final class Firefox implements AutoCloseable {
         actions.add(Map.of("type", "keyUp", "value", SHIFT));
       }
     }
-    command(
-        "input.performActions",
-        Map.of(
-            "context",
-            context,
-            "actions",
-            List.of(Map.of("type", "key", "id", "keyboard", "actions", actions))));
+    perform("key", actions);
   }
 
   public Path screenshot(Path file) {

@@ -167,7 +167,8 @@ final class BrowserTest {
     browser.awaitNonce(nonce, DESKTOP_LIMIT);
   }
 
-  private static String read(Path file) {
+  /// Empty where it is not there (yet).
+  static String read(Path file) {
     try {
       return Files.readString(file);
     } catch (IOException e) {

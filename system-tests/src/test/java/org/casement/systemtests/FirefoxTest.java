@@ -34,26 +34,19 @@ final class FirefoxTest {
           () -> {
             firefox.click(200, 150);
             firefox.type("echo " + word + " >typed.txt");
-            return BrowserTest.arrives(() -> read(typed).equals(word + "\n"));
+            return BrowserTest.arrives(() -> BrowserTest.read(typed).equals(word + "\n"));
           },
           () ->
               "'%s', see %s"
                   .formatted(
-                      read(typed), firefox.screenshot(SCREENSHOTS.resolve("failed-firefox.png"))));
+                      BrowserTest.read(typed),
+                      firefox.screenshot(SCREENSHOTS.resolve("failed-firefox.png"))));
       firefox.screenshot(SCREENSHOTS.resolve("11-firefox.png"));
       firefox.click("#end");
       firefox.click("#end-yes");
       firefox.awaitPhase("ended", Session.END_LIMIT);
       assertThat(firefox.text()).contains("You ended the session");
       assertThat(session.awaitExit(Session.END_LIMIT).status()).isZero();
-    }
-  }
-
-  private static String read(Path file) {
-    try {
-      return Files.readString(file);
-    } catch (IOException e) {
-      return "";
     }
   }
 }

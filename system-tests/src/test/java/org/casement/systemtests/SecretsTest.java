@@ -126,29 +126,24 @@ final class SecretsTest {
         Await.until(
             "both links are named",
             PAGE_LIMIT,
-            () -> read(output).contains("link-file ") && read(output).contains("console-file "),
-            () -> read(output));
-        assertThat(read(output)).doesNotContain("#t=");
-        Matcher named = Pattern.compile("(?m)^(?:link|console)-file (.*)$").matcher(read(output));
+            () ->
+                BrowserTest.read(output).contains("link-file ")
+                    && BrowserTest.read(output).contains("console-file "),
+            () -> BrowserTest.read(output));
+        assertThat(BrowserTest.read(output)).doesNotContain("#t=");
+        Matcher named =
+            Pattern.compile("(?m)^(?:link|console)-file (.*)$").matcher(BrowserTest.read(output));
         assertThat(named.results().map(found -> Path.of(found.group(1))))
             .hasSize(2)
             .allSatisfy(
                 file -> {
-                  assertThat(read(file)).contains("#t=");
+                  assertThat(BrowserTest.read(file)).contains("#t=");
                   assertThat(Files.getPosixFilePermissions(file)).hasSize(2); // the owner's
                 });
       } finally {
         process.destroy();
         process.waitFor();
       }
-    }
-  }
-
-  private static String read(Path file) {
-    try {
-      return Files.readString(file);
-    } catch (IOException e) {
-      return "";
     }
   }
 

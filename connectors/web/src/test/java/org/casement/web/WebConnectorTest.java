@@ -132,10 +132,7 @@ class WebConnectorTest {
       TestBrowser.Socket page = session.entered(web.address()).open("rdp");
       page.send(request());
       try (Socket socket = desktop.accept()) {
-        ScriptedDesktop.readPdu(socket);
-        ScriptedDesktop.write(socket, TLS_CHOSEN);
-        SSLSocket secured = desktop.secure(socket);
-        page.nextBytes();
+        SSLSocket secured = untilTls(desktop, socket, page);
         page.send(sample("anyConnectInitialKeepsItsLengthOrIsRefused/engine"));
         ScriptedDesktop.readPdu(secured);
         byte[] answer = sample("../ChannelsTestInputs/anyConnectResponseIsTakenOrRefused/demo");
@@ -174,6 +171,15 @@ class WebConnectorTest {
         all.get(10, TimeUnit.SECONDS);
       }
     }
+  }
+
+  private static SSLSocket untilTls(ScriptedDesktop desktop, Socket socket, TestBrowser.Socket page)
+      throws Exception {
+    ScriptedDesktop.readPdu(socket);
+    ScriptedDesktop.write(socket, TLS_CHOSEN);
+    SSLSocket secured = desktop.secure(socket);
+    page.nextBytes(); // the RDCleanPath response
+    return secured;
   }
 
   private static String hex(String text) {
@@ -316,10 +322,7 @@ class WebConnectorTest {
       TestBrowser.Socket page = session.entered(web.address()).open("rdp");
       page.send(request());
       try (Socket socket = desktop.accept()) {
-        ScriptedDesktop.readPdu(socket);
-        ScriptedDesktop.write(socket, TLS_CHOSEN);
-        desktop.secure(socket);
-        page.nextBytes();
+        untilTls(desktop, socket, page);
         page.send(afterTls);
         assertThat(page.closeCode()).isEqualTo(4400);
       }

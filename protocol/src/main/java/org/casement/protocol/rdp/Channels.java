@@ -35,7 +35,8 @@ public final class Channels {
   public static Channels of(byte[] initial, byte[] response) throws ProtocolException {
     List<String> names = ConnectInitial.channels(initial);
     GccReader reader = new GccReader(response, "Connect-Response");
-    int net = reader.block(SC_NET, blocks(reader));
+    readBlocks(reader);
+    int net = reader.block(SC_NET);
     if (net < 0 && !names.isEmpty()) {
       throw new ProtocolException("Connect-Response without channels");
     }
@@ -59,8 +60,7 @@ public final class Channels {
     return number == null ? OptionalInt.empty() : OptionalInt.of(number);
   }
 
-  /// Reads up to the blocks; their end.
-  private static int blocks(GccReader reader) throws ProtocolException {
+  private static void readBlocks(GccReader reader) throws ProtocolException {
     reader.expect((byte) 0x7f);
     int end = reader.berEnd(0x66, reader.pdu.length);
     reader.skipBer(0x0a, end); // result
@@ -74,10 +74,6 @@ public final class Channels {
     reader.skip(1); // result
     reader.expect(GCC_RESPONSE);
     int blocksEnd = reader.perLength() + reader.at;
-    if (blocksEnd != userEnd || userEnd != end) {
-      throw reader.malformed();
-    }
-    reader.expectBlocks(blocksEnd);
-    return blocksEnd;
+    reader.readBlocks(blocksEnd, userEnd, end);
   }
 }

@@ -81,10 +81,7 @@ public final class ConnectInitial {
     int length = reader.perLength();
     blocksAt = reader.at;
     blocksEnd = blocksAt + length;
-    if (blocksEnd != userEnd || userEnd != end) {
-      throw reader.malformed();
-    }
-    reader.expectBlocks(blocksEnd);
+    reader.readBlocks(blocksEnd, userEnd, end);
   }
 
   /// A copy that asks for 32 bits a pixel; nothing else differs, the length neither.
@@ -146,7 +143,7 @@ public final class ConnectInitial {
   public static byte[] withChannelsOf(byte[] pdu, Set<String> kept) throws ProtocolException {
     ConnectInitial initial = new ConnectInitial(pdu);
     List<String> names = initial.channels();
-    int definition = initial.reader.block(CS_NET, initial.blocksEnd) + CHANNEL_DEFS;
+    int definition = initial.reader.block(CS_NET) + CHANNEL_DEFS;
     for (int i = 0; i < names.size(); i++) {
       String name = names.get(i);
       if (!kept.contains(name) || names.indexOf(name) < i) {
@@ -179,7 +176,7 @@ public final class ConnectInitial {
   }
 
   private byte[] withDefinition(int count, byte[] definition) throws ProtocolException {
-    int net = reader.block(CS_NET, blocksEnd);
+    int net = reader.block(CS_NET);
     byte[] head = new byte[CHANNEL_DEFS];
     RdpPdu.putU16le(head, 0, CS_NET);
     RdpPdu.putU16le(head, 2, CHANNEL_DEFS + (count + 1) * CHANNEL_DEF_BYTES);
@@ -226,7 +223,7 @@ public final class ConnectInitial {
   }
 
   private List<String> channels() throws ProtocolException {
-    int net = reader.block(CS_NET, blocksEnd);
+    int net = reader.block(CS_NET);
     List<String> names = new ArrayList<>();
     if (net < 0) {
       return names;
@@ -248,7 +245,7 @@ public final class ConnectInitial {
   }
 
   private int coreBlock() throws ProtocolException {
-    int core = reader.block(CS_CORE, blocksEnd);
+    int core = reader.block(CS_CORE);
     if (core < 0) {
       throw new ProtocolException("Connect-Initial without core data");
     }

@@ -1,7 +1,7 @@
 package org.casement.protocol.rdp;
 
-import java.util.HashSet;
-import java.util.Set;
+import java.util.HashMap;
+import java.util.Map;
 import org.casement.protocol.ProtocolException;
 
 /// Reads the two PDUs that open MCS, Connect-Initial and Connect-Response: BER (T.125) around
@@ -14,6 +14,7 @@ final class GccReader {
 
   final byte[] pdu;
   private final String name;
+  private final Map<Integer, Integer> blocks = new HashMap<>();
   int at;
 
   /// @param name of the PDU, for messages
@@ -29,49 +30,36 @@ final class GccReader {
     at = 7;
   }
 
-  /// Checks that from here to `end`, which must be the PDU's own, stand whole blocks, and of each
-  /// type one.
+  /// Reads what stands from here to the PDU's end, where all of `ends` must lie: whole blocks, one
+  /// of each type.
   ///
   /// SECURITY: engine and servers differ in which of two blocks counts and which of the lengths
   /// around them; where all say the same, nothing can be shown to one of them alone.
-  void expectBlocks(int end) throws ProtocolException {
-    if (end != pdu.length) {
-      throw malformed();
+  void readBlocks(int... ends) throws ProtocolException {
+    for (int end : ends) {
+      if (end != pdu.length) {
+        throw malformed();
+      }
     }
-    Set<Integer> types = new HashSet<>();
     int block = at;
-    while (block < end) {
-      if (end - block < BLOCK_HEADER_BYTES) {
+    while (block < pdu.length) {
+      if (pdu.length - block < BLOCK_HEADER_BYTES) {
         throw malformed();
       }
       int length = RdpPdu.u16le(pdu, block + 2);
-      if (length < BLOCK_HEADER_BYTES || length > end - block) {
+      if (length < BLOCK_HEADER_BYTES || length > pdu.length - block) {
         throw malformed();
       }
-      if (!types.add(RdpPdu.u16le(pdu, block))) {
+      if (blocks.putIfAbsent(RdpPdu.u16le(pdu, block), block) != null) {
         throw new ProtocolException(name + " with two blocks of a kind");
       }
       block += length;
     }
   }
 
-  /// Where the block `type` starts that lies between here and `end`, or -1.
-  int block(int type, int end) throws ProtocolException {
-    if (end > pdu.length) {
-      throw malformed();
-    }
-    int block = at;
-    while (end - block >= BLOCK_HEADER_BYTES) {
-      int length = RdpPdu.u16le(pdu, block + 2);
-      if (length < BLOCK_HEADER_BYTES || length > end - block) {
-        throw malformed();
-      }
-      if (RdpPdu.u16le(pdu, block) == type) {
-        return block;
-      }
-      block += length;
-    }
-    return -1;
+  /// Where the block `type` starts, or -1; after [#readBlocks].
+  int block(int type) {
+    return blocks.getOrDefault(type, -1);
   }
 
   void skipBer(int tag, int limit) throws ProtocolException {
