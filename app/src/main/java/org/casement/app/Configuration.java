@@ -129,7 +129,7 @@ record Configuration(
     return of(new SettingsSection("", layers, reading));
   }
 
-  private static Configuration of(SettingsSection root) throws ConfigurationException {
+  static Configuration of(SettingsSection root) throws ConfigurationException {
     Configuration configuration =
         new Configuration(
             session(root.section("session")),

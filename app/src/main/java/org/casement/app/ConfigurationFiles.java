@@ -61,7 +61,12 @@ final class ConfigurationFiles {
   }
 
   static TomlTable parse(Path file) throws ConfigurationException {
-    String text = text(file);
+    return parse(file, bytes(file));
+  }
+
+  /// @param file for messages
+  static TomlTable parse(Path file, byte[] bytes) throws ConfigurationException {
+    String text = text(file, bytes);
     if (text.chars().filter(c -> c == '[' || c == '{').count() > BRACKETS_LIMIT) {
       throw ConfigurationException.in(
           file, "has more than " + BRACKETS_LIMIT + " opening brackets");
@@ -74,7 +79,15 @@ final class ConfigurationFiles {
     return toml;
   }
 
-  private static String text(Path file) throws ConfigurationException {
+  private static String text(Path file, byte[] bytes) throws ConfigurationException {
+    try {
+      return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+    } catch (CharacterCodingException e) {
+      throw ConfigurationException.in(file, "is not text in UTF-8");
+    }
+  }
+
+  private static byte[] bytes(Path file) throws ConfigurationException {
     try {
       // Not from a pipe: the sealed part reads the file again.
       if (!Files.readAttributes(file, BasicFileAttributes.class).isRegularFile()) {
@@ -85,14 +98,12 @@ final class ConfigurationFiles {
         if (bytes.length > FILE_LIMIT_BYTES) {
           throw ConfigurationException.in(file, "is larger than " + FILE_LIMIT_BYTES + " bytes");
         }
-        return UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        return bytes;
       }
     } catch (NoSuchFileException e) {
       throw ConfigurationException.in(file, "is not there");
     } catch (AccessDeniedException e) {
       throw ConfigurationException.in(file, "is not readable for you");
-    } catch (CharacterCodingException e) {
-      throw ConfigurationException.in(file, "is not text in UTF-8");
     } catch (IOException e) {
       throw ConfigurationException.in(file, "cannot be read: " + e.getMessage());
     }

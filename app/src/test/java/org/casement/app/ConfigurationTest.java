@@ -246,19 +246,23 @@ class ConfigurationTest {
   }
 
   @FuzzTest
-  void anyTextIsTakenOrRefused(byte[] text) throws IOException {
-    Path file = Files.createTempFile("casement-fuzz-", ".toml");
+  void anyTextIsTakenOrRefused(byte[] text) throws ConfigurationException {
+    Path file = Path.of("/fuzzed.toml");
     try {
-      Files.write(file, text);
       SettingsReading reading = Configuration.reading(List.of(file), ALICE);
-      Configuration taken = Configuration.read(reading, List.of(file));
-      Files.writeString(file, reading.effective());
-      assertThat(Configuration.read(List.of(file), ALICE)).isEqualTo(taken);
+      Configuration taken = configuration(file, text, reading);
+      SettingsReading again = Configuration.reading(List.of(file), ALICE);
+      assertThat(configuration(file, reading.effective().getBytes(UTF_8), again)).isEqualTo(taken);
+      assertThat(again.unknownKeys()).isEmpty();
     } catch (ConfigurationException refused) {
       assertThat(refused).hasMessageStartingWith(file.toString());
-    } finally {
-      Files.delete(file);
     }
+  }
+
+  private static Configuration configuration(Path file, byte[] text, SettingsReading reading)
+      throws ConfigurationException {
+    var layer = new SettingsSection.Layer(Optional.of(file), ConfigurationFiles.parse(file, text));
+    return Configuration.of(new SettingsSection("", List.of(layer), reading));
   }
 
   private static String example() throws IOException {

@@ -58,8 +58,12 @@ record GoldenImage(
   ///
   /// @throws SessionException naming the file and who can mend it
   static GoldenImage read(Path directory) throws SessionException {
+    return of(directory, manifest(directory.resolve(MANIFEST)));
+  }
+
+  static GoldenImage of(Path directory, byte[] json) throws SessionException {
     Path file = directory.resolve(MANIFEST);
-    Map<String, Object> manifest = manifest(file);
+    Map<String, Object> manifest = object(file, json);
     if (!Integer.valueOf(1).equals(manifest.get("format"))) {
       throw broken(file, "format is not 1: it is for another version of Casement");
     }
@@ -122,22 +126,34 @@ record GoldenImage(
     return Optional.of(name);
   }
 
-  private static Map<String, Object> manifest(Path file) throws SessionException {
+  private static byte[] manifest(Path file) throws SessionException {
     readable(file);
     try (InputStream in = Files.newInputStream(file)) {
       byte[] json = in.readNBytes(MANIFEST_LIMIT_BYTES + 1);
       if (json.length > MANIFEST_LIMIT_BYTES) {
         throw broken(file, "it has more than 64 KiB");
       }
+      return json;
+    } catch (IOException e) {
+      throw noManifest(file, e);
+    }
+  }
+
+  private static Map<String, Object> object(Path file, byte[] json) throws SessionException {
+    try {
       Map<String, Object> manifest = JSON.std.mapFrom(json);
       if (manifest == null) {
         throw broken(file, "it is no JSON object");
       }
       return manifest;
     } catch (IOException e) {
-      throw new SessionException(
-          "the golden image's " + file + " is not a manifest; publish the image again", e);
+      throw noManifest(file, e);
     }
+  }
+
+  private static SessionException noManifest(Path file, IOException cause) {
+    return new SessionException(
+        "the golden image's " + file + " is not a manifest; publish the image again", cause);
   }
 
   private static long checkDisk(Path disk, long expectedBytes) throws SessionException {

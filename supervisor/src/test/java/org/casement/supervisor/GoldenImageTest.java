@@ -119,17 +119,13 @@ class GoldenImageTest {
 
   @FuzzTest
   void anyManifestIsTakenOrRefused(byte[] manifest) throws IOException {
-    Path image = Files.createTempDirectory("casement-manifest-");
+    if (Files.notExists(directory.resolve("disk.qcow2"))) {
+      image(MANIFEST, disk());
+    }
     try {
-      Files.write(image.resolve("manifest.json"), manifest);
-      Files.write(image.resolve("disk.qcow2"), disk());
-      GoldenImage.read(image);
+      GoldenImage.of(directory, manifest);
     } catch (SessionException refused) {
       assertThat(refused).hasMessageStartingWith("the golden image");
-    } finally {
-      Files.deleteIfExists(image.resolve("manifest.json"));
-      Files.deleteIfExists(image.resolve("disk.qcow2"));
-      Files.delete(image);
     }
   }
 }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import javax.imageio.ImageIO;
 import org.casement.testkit.Await;
+import org.casement.testkit.Command;
 import org.casement.testkit.TestUser;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -46,7 +47,9 @@ final class DesktopPageTest {
 
   private static final String STAGE = "document.getElementById('stage')";
   private static final String COMPONENT = "document.querySelector('iron-remote-desktop')";
-  private static final String CANVAS = COMPONENT + ".shadowRoot.querySelector('canvas')";
+
+  /// Null while the page puts a new component in the place of an old one.
+  private static final String CANVAS = COMPONENT + "?.shadowRoot?.querySelector('canvas')";
 
   private static TestUser user;
   private static Session session;
@@ -95,7 +98,7 @@ final class DesktopPageTest {
   }
 
   static String canvasSize(Page page) {
-    return String.valueOf(page.evaluate(CANVAS + ".width + 'x' + " + CANVAS + ".height"));
+    return String.valueOf(page.evaluate(CANVAS + "?.width + 'x' + " + CANVAS + "?.height"));
   }
 
   /// What the stage wants, in the steps of RDP.
@@ -110,7 +113,7 @@ final class DesktopPageTest {
   /// top, and nothing over it.
   private static void awaitDrawn(Page page) {
     page.waitForFunction(
-        "() => { const canvas = %s; const { data } = canvas.getContext('2d').getImageData(canvas.width - 50, 20, 40, 40); return data.some((value, i) => i %% 4 === 3 && value > 0) && !document.querySelector('.backdrop'); }"
+        "() => { const canvas = %s; if (!canvas) return false; const { data } = canvas.getContext('2d').getImageData(canvas.width - 50, 20, 40, 40); return data.some((value, i) => i %% 4 === 3 && value > 0) && !document.querySelector('.backdrop'); }"
             .formatted(CANVAS));
   }
 
@@ -270,7 +273,7 @@ final class DesktopPageTest {
           page.waitForTimeout(500);
           return hasFocus(title);
         },
-        () -> guest.run(ON_DESKTOP + "xwininfo -root -tree").out());
+        () -> windowManager());
     page.waitForFunction("() => document.activeElement === " + COMPONENT);
   }
 
@@ -283,10 +286,24 @@ final class DesktopPageTest {
         .contains('"' + title + '"');
   }
 
-  /// Its prompts are no clients, and have its name.
+  /// Its prompts are no clients, and have its name. A window that goes while the tree is read makes
+  /// the reading fail: -1.
   private static int windowsOfTheManager() {
-    return Integer.parseInt(
-        guest.run(ON_DESKTOP + "xwininfo -root -tree | grep -c '\"Openbox\"'").out().strip());
+    Command.Outcome counted =
+        guest.run(
+            ON_DESKTOP
+                + "tree=$(xwininfo -root -tree 2>/dev/null) && echo \"$tree\" | grep -c '\"Openbox\"'");
+    return counted.status() == 0 ? Integer.parseInt(counted.out().strip()) : -1;
+  }
+
+  /// For messages: what the window manager does, and what it has on the screen.
+  private static String windowManager() {
+    return guest
+        .run(
+            ON_DESKTOP
+                + "p=$(pidof openbox); grep -H . /proc/$p/stat /proc/$p/wchan /proc/$p/syscall /proc/$p/stack; ps; top -b -n1 | head -12; xdpyinfo | grep dimensions; xprop -root;"
+                + " xwininfo -root -tree | grep '\"'")
+        .out();
   }
 
   @Test
@@ -499,7 +516,7 @@ final class DesktopPageTest {
           "twice as many pixels",
           LIMIT,
           () -> canvasSize(page).equals(stageSize(page)) && canvasSize(page).startsWith("1280x"),
-          () -> canvasSize(page));
+          () -> canvasSize(page) + windowManager());
       assertThat(page.evaluate(CANVAS + ".getBoundingClientRect().width")).isEqualTo(640);
       awaitDrawn(page);
       page.screenshot(
@@ -509,7 +526,7 @@ final class DesktopPageTest {
           "one pixel for each of the page's",
           LIMIT,
           () -> canvasSize(page).equals("640x480"),
-          () -> canvasSize(page));
+          () -> canvasSize(page) + windowManager());
       awaitDrawn(page);
       page.screenshot(
           new Page.ScreenshotOptions().setPath(SCREENSHOTS.resolve("31-dense-larger.png")));
