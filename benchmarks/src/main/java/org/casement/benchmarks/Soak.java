@@ -124,7 +124,8 @@ public final class Soak {
   /// Chromium's process of the page, WebAssembly's memory included: the largest.
   private static ProcessEntry renderer() {
     return ProcessEntry.all().stream()
-        .filter(entry -> entry.arguments().stream().anyMatch("--type=renderer"::equals))
+        .filter(
+            entry -> entry.arguments().stream().anyMatch(text -> text.contains("--type=renderer")))
         .max(Comparator.comparingDouble(entry -> mebibytes(entry, "Pss:")))
         .orElseThrow();
   }

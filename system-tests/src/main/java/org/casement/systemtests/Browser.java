@@ -22,6 +22,9 @@ import org.casement.testkit.Await;
 public final class Browser implements AutoCloseable {
   private static final double LOOK_MS = 100;
 
+  /// For what a page waits for, where a test says nothing.
+  static final double TIMEOUT_MS = 60_000;
+
   private static final Path CHROMIUM = Path.of("/usr/bin/chromium");
 
   /// --no-sandbox because the tests are root; the rest keeps it from talking to anybody.
@@ -91,11 +94,11 @@ public final class Browser implements AutoCloseable {
   private Browser(Playwright playwright, BrowserContext context, Path screenshots) {
     this.playwright = playwright;
     this.context = context;
+    context.setDefaultTimeout(TIMEOUT_MS);
     this.page = context.newPage();
     this.screenshots = screenshots;
     page.onConsoleMessage(message -> console.add(message.type() + ": " + message.text()));
     page.onPageError(error -> console.add("error: " + error));
-    page.setDefaultTimeout(60_000);
   }
 
   /// A browser that nobody has used yet.

@@ -35,7 +35,7 @@ final class BrowserTest {
   /// Longer than the page waits for a server to follow (pages/web/follow.js).
   private static final double FOLLOW_MS = 4_000;
 
-  private static final String FILLS =
+  static final String FILLS =
       """
       () => {
         const stage = document.getElementById('stage');
@@ -149,19 +149,19 @@ final class BrowserTest {
 
   /// A desktop that cannot follow is scaled, and stays connected.
   private static void fillsAnotherWindow(Browser browser, String nonce, boolean fixed) {
-    browser.page().evaluate(DesktopPageTest.WATCH_PHASES);
-    String before = DesktopPageTest.canvasSize(browser.page());
+    browser.page().evaluate(DesktopPageTests.WATCH_PHASES);
+    String before = DesktopPageTests.canvasSize(browser.page());
     browser.page().setViewportSize(1000, 700);
     Await.until(
         "the desktop fills the window in one direction at least",
         PAGE_LIMIT,
         () ->
             Boolean.TRUE.equals(browser.page().evaluate(FILLS))
-                && before.equals(DesktopPageTest.canvasSize(browser.page())) == fixed,
-        () -> DesktopPageTest.canvasSize(browser.page()) + browser.screenshot("failed-fills"));
+                && before.equals(DesktopPageTests.canvasSize(browser.page())) == fixed,
+        () -> DesktopPageTests.canvasSize(browser.page()) + browser.screenshot("failed-fills"));
     browser.page().waitForTimeout(FOLLOW_MS);
     assertThat(browser.page().evaluate(FILLS)).isEqualTo(true);
-    assertThat(DesktopPageTest.phases(browser.page())).containsOnly("desktop");
+    assertThat(DesktopPageTests.phases(browser.page())).containsOnly("desktop");
     browser.screenshot(fixed ? "shadow-2-smaller" : "2-smaller");
     browser.page().setViewportSize(1280, 800);
     browser.awaitNonce(nonce, DESKTOP_LIMIT);

@@ -308,4 +308,39 @@ final class ClipboardTest {
       }
     }
   }
+
+  @Test
+  void whatTheGuestCopiesStaysThereWhereThatIsSwitchedOff() {
+    Settings settings = Settings.standard().withTestPort().with("clipboard", "from_desktop", false);
+    try (Session session = Session.start(user, settings);
+        GuestShell guest = session.guestShell()) {
+      ready(session, guest);
+      try (Browser browser = desktop(session)) {
+        Page page = browser.page();
+        browser.context().grantPermissions(List.of("clipboard-read", "clipboard-write"));
+        // Twin: the other direction is on, so the channel works.
+        setLocal(browser, "for the guest");
+        Await.until(
+            "the guest has what was pasted",
+            LIMIT,
+            () -> {
+              focusDesktop(page);
+              page.keyboard().press("Control+KeyV");
+              page.waitForTimeout(1000);
+              return pastedInGuest(guest).equals("for the guest");
+            });
+        copyTextInGuest(guest, SHORT);
+        focusDesktop(page);
+        long end = System.nanoTime() + QUIET.toNanos();
+        while (System.nanoTime() < end) {
+          assertThat(local(browser)).isEqualTo("for the guest");
+          assertThat(page.locator("#copy").isVisible()).isFalse();
+        }
+        page.locator("#menu").click();
+        page.getByText("Clipboard…").click();
+        assertThat(page.locator("#clipboard-dialog").innerText())
+            .contains("Copying out of the desktop is switched off");
+      }
+    }
+  }
 }

@@ -231,6 +231,19 @@ final class DoctorTest {
   }
 
   @Test
+  void landlockAsTheConfigurationAsks() {
+    examine(settings().with("isolation", "landlock", "off"))
+        .says("ok", "landlock", "off, as the configuration asks");
+  }
+
+  @Test
+  void moreMemoryThanTheNodeHas() {
+    examine(settings().with("machine", "memory_mib", 4_000_000))
+        .says("warning", "memory", "the machine has 4000000", "machine.memory_mib");
+    examine(settings()).says("ok", "memory");
+  }
+
+  @Test
   void firmwareThatTheProfileNeeds() {
     try (ProfiledImage image = ProfiledImage.of("windows-11")) {
       Settings sound = settings().with("golden", "image", image.directory());
