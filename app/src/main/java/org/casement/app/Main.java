@@ -82,6 +82,19 @@ public final class Main {
     System.err.println("casement: " + problem + "; " + EndReason.ADVICE);
   }
 
+  /// Has `end` run when a signal ends this JVM: SIGTERM, SIGINT and SIGHUP start its shutdown,
+  /// whose hook it is.
+  ///
+  /// @return whether it will; not where a signal has come before
+  static boolean onSignal(Runnable end) {
+    try {
+      Runtime.getRuntime().addShutdownHook(new Thread(end, "signal"));
+      return true;
+    } catch (IllegalStateException e) {
+      return false;
+    }
+  }
+
   private static int report(Exception e, Object command) {
     String message =
         e instanceof FileSystemException file

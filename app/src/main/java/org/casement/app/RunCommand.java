@@ -109,7 +109,9 @@ final class RunCommand implements Callable<Integer> {
                 "casement: cannot remove " + left + ", which a dead session left: " + e));
     SessionHome.tidyDead(configuration.session().home(), node);
     SessionId id = SessionId.random(new SecureRandom());
-    passSignals(walltime, SealedStart.endLimit(configuration));
+    if (!passSignals(walltime, SealedStart.endLimit(configuration))) {
+      return Main.OK;
+    }
     try {
       RuntimeDirectory runtime = RuntimeDirectory.create(parent);
       try {
@@ -169,9 +171,10 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  /// SIGTERM, SIGINT and SIGHUP start a JVM's shutdown; its hook waits for ours. Beside it,
-  /// whatever holds up the session: some time after its walltime it is killed.
-  private void passSignals(Duration walltime, Duration endLimit) {
+  /// Has signals passed on, and a session killed that something holds up past its walltime.
+  ///
+  /// @return false where a signal has come already
+  private boolean passSignals(Duration walltime, Duration endLimit) {
     Thread.ofPlatform()
         .daemon()
         .name("watchdog")
@@ -184,7 +187,7 @@ final class RunCommand implements Callable<Integer> {
                 return;
               }
             });
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> passSignal(endLimit), "signal"));
+    return Main.onSignal(() -> passSignal(endLimit));
   }
 
   private void passSignal(Duration endLimit) {

@@ -216,8 +216,7 @@ final class SessionProgram {
           ControlSocket.open(
               arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
       announce(door, addresses, announcer);
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> signalled(supervisor), "signal"));
-      return status(supervisor.live());
+      return Main.onSignal(() -> signalled(supervisor)) ? status(supervisor.live()) : Main.OK;
     } finally {
       while (!open.isEmpty()) {
         close(open.pop());
@@ -225,7 +224,7 @@ final class SessionProgram {
     }
   }
 
-  /// On SIGTERM, SIGINT or SIGHUP, in the JVM's shutdown hook; also at an ordinary exit.
+  /// After a signal, and also at an ordinary exit.
   private void signalled(Supervisor supervisor) {
     if (ended.getCount() == 0) {
       return;

@@ -1,5 +1,6 @@
 package org.casement.app;
 
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -296,7 +297,15 @@ final class SettingsSection {
     if (!text.startsWith("/") || text.indexOf('\0') >= 0) {
       throw wrong(key, "is an absolute path, not " + quoted(text));
     }
-    return Path.of(text).normalize();
+    try {
+      return Path.of(text).normalize();
+    } catch (InvalidPathException e) {
+      throw wrong(
+          key,
+          "has letters that the locale (LC_ALL, LC_CTYPE, LANG) lacks: "
+              + quoted(text)
+              + "; set LC_ALL=C.UTF-8");
+    }
   }
 
   private String expand(String key, String text) throws ConfigurationException {

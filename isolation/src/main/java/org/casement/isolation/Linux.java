@@ -23,6 +23,7 @@ import java.util.Map;
 final class Linux {
   /// Numbers of asm/unistd.h: x86-64, and the generic table that aarch64 uses.
   enum Call {
+    ACCEPT4(288, 242),
     BIND(49, 200),
     CAPSET(126, 91),
     CLOSE(3, 57),
@@ -40,14 +41,20 @@ final class Linux {
     LANDLOCK_CREATE_RULESET(444, 444),
     LANDLOCK_RESTRICT_SELF(446, 446),
     LISTEN(50, 201),
+    MOUNT(165, 40),
     OPENAT(257, 56),
     PIDFD_OPEN(434, 434),
     PIDFD_SEND_SIGNAL(424, 424),
     PRCTL(157, 167),
+    RECVMSG(47, 212),
     RT_SIGACTION(13, 134),
     RT_SIGPROCMASK(14, 135),
+    SENDMSG(46, 211),
+    SETNS(308, 268),
     SETSOCKOPT(54, 208),
     SOCKET(41, 198),
+    UMOUNT2(166, 39),
+    UNSHARE(272, 97),
     WAIT4(61, 260);
 
     private final long x86;

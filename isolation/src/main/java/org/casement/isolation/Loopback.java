@@ -60,7 +60,7 @@ final class Loopback {
 
   /// No interface but loopback, no route that leaves it.
   static void verifyNothingElse() throws IsolationException {
-    for (String line : lines("/proc/net/dev").stream().skip(2).toList()) {
+    for (String line : lines("/proc/thread-self/net/dev").stream().skip(2).toList()) {
       String name = line.substring(0, line.indexOf(':')).strip();
       boolean harmless =
           name.equals("lo") || (FALLBACK_TUNNELS.contains(name) && (flags(name) & IFF_UP) == 0);
@@ -68,13 +68,13 @@ final class Loopback {
         throw new IsolationException("the network namespace is not fresh: it has " + name);
       }
     }
-    List<String> routes = lines("/proc/net/route").stream().skip(1).toList();
+    List<String> routes = lines("/proc/thread-self/net/route").stream().skip(1).toList();
     for (String route : routes) {
       if (!route.startsWith("lo\t")) {
         throw new IsolationException("the network namespace has a route: " + route.strip());
       }
     }
-    for (String route : lines("/proc/net/ipv6_route")) {
+    for (String route : lines("/proc/thread-self/net/ipv6_route")) {
       if (!route.strip().endsWith(" lo")) {
         throw new IsolationException("the network namespace has a route: " + route.strip());
       }

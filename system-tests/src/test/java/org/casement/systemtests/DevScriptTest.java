@@ -206,7 +206,7 @@ final class DevScriptTest {
     String help = Command.run(dev("help"), "", LINK_LIMIT).orFail();
     assertThat(help.lines().filter(line -> line.startsWith("./dev ")).collect(Collectors.joining()))
         .contains(
-            "demo", "test", "build", "image", "fmt", "lint", "fuzz", "bench", "soak", "docs",
-            "clean");
+            "demo", "test", "build", "image", "fmt", "lint", "fuzz", "bench", "soak", "cluster",
+            "docs", "clean");
   }
 }

@@ -157,8 +157,11 @@ final class HelperConfinementTest {
             .toList();
     assertThat(mounts.stream().map(fields -> fields[4]))
         .containsExactlyInAnyOrder("/", "/state", "/socket");
+    // A mount's root is told from its file system's, which may be /tmp itself.
+    String socket = session.runtime().getFileName() + "/machine/tpm/socket";
     assertThat(mounts.stream().map(fields -> fields[3]))
-        .containsOnlyOnce(session.runtime().resolve("machine/tpm/socket").toString());
+        .filteredOn(root -> root.endsWith("/" + socket))
+        .hasSize(1);
     // Its state is in memory, in there; QEMU sees the socket and cannot put another in its place.
     assertThat(session.runtime().resolve("machine/tpm/socket"))
         .isDirectoryNotContaining(file -> file.toString().contains("permall"));

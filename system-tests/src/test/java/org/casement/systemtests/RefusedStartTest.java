@@ -327,4 +327,28 @@ final class RefusedStartTest {
       Files.delete(configuration);
     }
   }
+
+  /// The JVM makes no path of letters that the locale lacks.
+  @Test
+  void aPathThatTheLocaleCannotSay() {
+    Path file = user.write("locale.toml", "[golden]\nimage = \"/nonexistent/übung\"\n");
+    assertThat(shown(file, "C.UTF-8").orFail()).contains("/nonexistent/übung");
+    Command.Outcome refused = shown(file, "C");
+    assertThat(refused.status()).as(refused.toString()).isEqualTo(CONFIGURATION);
+    assertThat(refused.err()).contains("golden.image", "LC_ALL=C.UTF-8");
+  }
+
+  private static Command.Outcome shown(Path configuration, String locale) {
+    ProcessBuilder command =
+        user.process(
+            List.of(
+                Program.launcher().toString(),
+                "config",
+                "show",
+                "--config",
+                configuration.toString()));
+    command.environment().put("JAVA_HOME", Program.javaHome().toString());
+    command.environment().put("LANG", locale);
+    return Command.run(command, "", Duration.ofSeconds(60));
+  }
 }

@@ -1,0 +1,143 @@
+package org.casement.isolation;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/// A network namespace, held by a descriptor: whoever made it sends it, and it is looked at before
+/// it is believed.
+public final class NetworkHandle implements AutoCloseable {
+  private static final Path OUR_NAMESPACE = Path.of("/proc/thread-self/ns/net");
+  private static final int CLONE_NEWNET = 0x40000000;
+
+  /// ioctl_ns(2)
+  private static final int NS_GET_NSTYPE = 0xb703;
+
+  private static final int MS_BIND = 0x1000;
+  private static final int MNT_DETACH = 2;
+  private static final int AT_FDCWD = -100;
+  private static final int O_CLOEXEC = 0x80000;
+
+  private final int descriptor;
+  private final String identity;
+
+  private NetworkHandle(int descriptor, String identity) {
+    this.descriptor = descriptor;
+    this.identity = identity;
+  }
+
+  /// Takes the descriptor over: it is closed where it is not what it should be, a network namespace
+  /// and not the node's.
+  public static NetworkHandle of(int descriptor) throws IsolationException {
+    boolean taken = false;
+    try {
+      if (Linux.call(Linux.Call.IOCTL, descriptor, NS_GET_NSTYPE) != CLONE_NEWNET) {
+        throw new IsolationException("this is no handle of a network namespace");
+      }
+      String identity = identity(Path.of("/proc/self/fd/" + descriptor));
+      if (identity.equals(identity(OUR_NAMESPACE))) {
+        throw new IsolationException("this is the node's own network namespace");
+      }
+      taken = true;
+      return new NetworkHandle(descriptor, identity);
+    } finally {
+      if (!taken) {
+        Linux.call(Linux.Call.CLOSE, descriptor);
+      }
+    }
+  }
+
+  /// Its inode on the kernel's own file system for namespaces (nsfs), as the kernel writes it.
+  private static String identity(Path handle) throws IsolationException {
+    try {
+      return "net:[" + Files.getAttribute(handle, "unix:ino") + "]";
+    } catch (IOException e) {
+      throw new IsolationException("cannot look at " + handle + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// What is pinned at `file`.
+  public static NetworkHandle pinned(Path file) throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      long opened =
+          Linux.must(
+              "open " + file,
+              Linux.Call.OPENAT,
+              AT_FDCWD,
+              arena.allocateFrom(file.toString()).address(),
+              O_CLOEXEC);
+      return of((int) opened);
+    }
+  }
+
+  /// Binds it to `file`, which is made: it outlives every process.
+  public void pin(Path file) throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      Files.createFile(file);
+      Linux.must(
+          "pin a namespace at " + file,
+          Linux.Call.MOUNT,
+          arena.allocateFrom("/proc/self/fd/" + descriptor).address(),
+          arena.allocateFrom(file.toString()).address(),
+          0,
+          MS_BIND,
+          0);
+    } catch (IsolationException e) {
+      throw e;
+    } catch (IOException e) {
+      throw new IsolationException("cannot make " + file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// Undoes [#pin]; what is not there is no failure.
+  public static void unpin(Path file) throws IOException {
+    try (Arena arena = Arena.ofConfined()) {
+      Linux.call(Linux.Call.UMOUNT2, arena.allocateFrom(file.toString()).address(), MNT_DETACH);
+    }
+    Files.deleteIfExists(file);
+  }
+
+  /// Loopback and nothing else, as a session has it.
+  public void configure() throws IsolationException {
+    IsolationException[] failure = new IsolationException[1];
+    // A thread of its own, which ends in there: setns(2) moves one thread.
+    Thread inside =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  try {
+                    Linux.must("enter a namespace", Linux.Call.SETNS, descriptor, CLONE_NEWNET);
+                    Loopback.verifyNothingElse();
+                    Loopback.configure();
+                  } catch (IsolationException e) {
+                    failure[0] = e;
+                  }
+                });
+    try {
+      inside.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IsolationException("interrupted", e);
+    }
+    @Nullable IsolationException failed = failure[0];
+    if (failed != null) {
+      throw failed;
+    }
+  }
+
+  /// `net:[4026531840]`
+  public String identity() {
+    return identity;
+  }
+
+  public int descriptor() {
+    return descriptor;
+  }
+
+  @Override
+  public void close() {
+    Linux.call(Linux.Call.CLOSE, descriptor);
+  }
+}
