@@ -121,7 +121,8 @@ public final class Soak {
     return List.of(resident, proportional, heap, renderer);
   }
 
-  /// Chromium's process of the page, WebAssembly's memory included: the largest.
+  /// Chromium's process of the page, WebAssembly's memory included: the largest. Chromium writes
+  /// its children's command lines as one string.
   private static ProcessEntry renderer() {
     return ProcessEntry.all().stream()
         .filter(

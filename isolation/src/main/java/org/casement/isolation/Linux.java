@@ -54,7 +54,6 @@ final class Linux {
     SETSOCKOPT(54, 208),
     SOCKET(41, 198),
     UMOUNT2(166, 39),
-    UNSHARE(272, 97),
     WAIT4(61, 260);
 
     private final long x86;

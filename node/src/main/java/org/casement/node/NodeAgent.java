@@ -7,18 +7,22 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 import org.casement.isolation.IsolationException;
 import org.casement.isolation.NetworkHandle;
 import org.casement.isolation.PacketSocket;
 
-/// Answers the plugin: one connection a task, one job at a time.
+/// Answers the plugin: one connection a task, the tasks of a job one after the other.
 final class NodeAgent {
   private static final Duration PACKET_LIMIT = Duration.ofSeconds(5);
+  private static final int LOCKS = 64;
 
   private final Path directory;
-  private final ConcurrentHashMap<Long, ReentrantLock> jobs = new ConcurrentHashMap<>();
+
+  /// A job's is chosen by its number: one that were removed with its job would be two for a moment.
+  private final List<ReentrantLock> locks =
+      Stream.generate(ReentrantLock::new).limit(LOCKS).toList();
 
   /// @param directory root's own: the socket, `sealed/` with a marker for each job, `ns/` with its
   ///   pinned namespace
@@ -56,7 +60,7 @@ final class NodeAgent {
         connection.send("refuse the request is not understood\n", List.of());
         return;
       }
-      ReentrantLock lock = jobs.computeIfAbsent(request.get().job(), _ -> new ReentrantLock());
+      ReentrantLock lock = locks.get((int) (request.get().job() % LOCKS));
       lock.lock();
       try {
         switch (request.get().event()) {
@@ -106,7 +110,6 @@ final class NodeAgent {
   private void end(long job) throws IOException {
     NetworkHandle.unpin(directory.resolve("ns").resolve(Long.toString(job)));
     Files.deleteIfExists(directory.resolve("sealed").resolve(Long.toString(job)));
-    jobs.remove(job);
   }
 
   public static void main(String[] arguments) throws IOException {

@@ -31,7 +31,7 @@ class TaskRequestTest {
         .contains(Event.END);
   }
 
-  /// What the predecessor took (facts: measured).
+  /// What scripts that were written for spank_iso_netns may say.
   @ParameterizedTest
   @CsvSource({
     "'', 0, 0",

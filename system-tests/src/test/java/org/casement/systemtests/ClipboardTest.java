@@ -257,9 +257,7 @@ final class ClipboardTest {
 
   private static void byTheDialog(Browser browser, GuestShell guest) {
     Page page = browser.page();
-    page.locator("#menu").click();
-    page.getByText("Clipboard…").click();
-    page.locator("#clipboard-text").fill("typed – 日本");
+    dialog(page).locator("#clipboard-text").fill("typed – 日本");
     browser.screenshot("clipboard-3-dialog");
     page.locator("#clipboard-send").click();
     Await.until(
@@ -269,78 +267,88 @@ final class ClipboardTest {
         () -> pastedInGuest(guest));
   }
 
-  @Test
-  void whatIsSwitchedOffStaysOffForAPageThatGoesItsOwnWay() {
-    Settings settings = Settings.standard().withTestPort().with("clipboard", "to_desktop", false);
+  private interface Visit {
+    void with(Session session, GuestShell guest, Browser browser);
+  }
+
+  /// A session whose configuration forbids one direction, and a browser that forbids nothing.
+  private static void withSwitchedOff(String direction, Visit visit) {
+    Settings settings = Settings.standard().withTestPort().with("clipboard", direction, false);
     try (Session session = Session.start(user, settings);
         GuestShell guest = session.guestShell()) {
       ready(session, guest);
       try (Browser browser = desktop(session)) {
-        Page page = browser.page();
         browser.context().grantPermissions(List.of("clipboard-read", "clipboard-write"));
-        // Twin: the other direction is on, so the channel works.
-        Await.until(
-            "the page offers what the guest has copied",
-            LIMIT,
-            () -> {
-              copyTextInGuest(guest, SHORT);
-              page.waitForTimeout(1000);
-              return page.locator("#copy").isVisible();
-            });
-        page.locator("#menu").click();
-        page.getByText("Clipboard…").click();
-        assertThat(page.locator("#clipboard-dialog").innerText())
-            .contains("Copying into the desktop is switched off");
-        assertThat(page.locator("#clipboard-send").isVisible()).isFalse();
-        browser.screenshot("clipboard-4-off");
-        page.locator("#clipboard-close").click();
-
-        setLocal(browser, "not for the guest");
-        focusDesktop(page);
-        page.keyboard().press("Control+KeyV");
-        page.evaluate(FORGE);
-        long end = System.nanoTime() + QUIET.toNanos();
-        while (System.nanoTime() < end) {
-          assertThat(pastedInGuest(guest)).isEqualTo(SHORT);
-        }
-        assertThat(browser.phase()).isEqualTo("desktop");
-        assertThat(session.log()).contains("clipboard-refused");
+        visit.with(session, guest, browser);
       }
     }
   }
 
+  private static Locator dialog(Page page) {
+    page.locator("#menu").click();
+    page.getByText("Clipboard…").click();
+    return page.locator("#clipboard-dialog");
+  }
+
+  @Test
+  void whatIsSwitchedOffStaysOffForAPageThatGoesItsOwnWay() {
+    withSwitchedOff(
+        "to_desktop",
+        (session, guest, browser) -> {
+          Page page = browser.page();
+          // Twin: the other direction is on, so the channel works.
+          Await.until(
+              "the page offers what the guest has copied",
+              LIMIT,
+              () -> {
+                copyTextInGuest(guest, SHORT);
+                page.waitForTimeout(1000);
+                return page.locator("#copy").isVisible();
+              });
+          assertThat(dialog(page).innerText()).contains("Copying into the desktop is switched off");
+          assertThat(page.locator("#clipboard-send").isVisible()).isFalse();
+          browser.screenshot("clipboard-4-off");
+          page.locator("#clipboard-close").click();
+
+          setLocal(browser, "not for the guest");
+          focusDesktop(page);
+          page.keyboard().press("Control+KeyV");
+          page.evaluate(FORGE);
+          long end = System.nanoTime() + QUIET.toNanos();
+          while (System.nanoTime() < end) {
+            assertThat(pastedInGuest(guest)).isEqualTo(SHORT);
+          }
+          assertThat(browser.phase()).isEqualTo("desktop");
+          assertThat(session.log()).contains("clipboard-refused");
+        });
+  }
+
   @Test
   void whatTheGuestCopiesStaysThereWhereThatIsSwitchedOff() {
-    Settings settings = Settings.standard().withTestPort().with("clipboard", "from_desktop", false);
-    try (Session session = Session.start(user, settings);
-        GuestShell guest = session.guestShell()) {
-      ready(session, guest);
-      try (Browser browser = desktop(session)) {
-        Page page = browser.page();
-        browser.context().grantPermissions(List.of("clipboard-read", "clipboard-write"));
-        // Twin: the other direction is on, so the channel works.
-        setLocal(browser, "for the guest");
-        Await.until(
-            "the guest has what was pasted",
-            LIMIT,
-            () -> {
-              focusDesktop(page);
-              page.keyboard().press("Control+KeyV");
-              page.waitForTimeout(1000);
-              return pastedInGuest(guest).equals("for the guest");
-            });
-        copyTextInGuest(guest, SHORT);
-        focusDesktop(page);
-        long end = System.nanoTime() + QUIET.toNanos();
-        while (System.nanoTime() < end) {
-          assertThat(local(browser)).isEqualTo("for the guest");
-          assertThat(page.locator("#copy").isVisible()).isFalse();
-        }
-        page.locator("#menu").click();
-        page.getByText("Clipboard…").click();
-        assertThat(page.locator("#clipboard-dialog").innerText())
-            .contains("Copying out of the desktop is switched off");
-      }
-    }
+    withSwitchedOff(
+        "from_desktop",
+        (session, guest, browser) -> {
+          Page page = browser.page();
+          // Twin: the other direction is on, so the channel works.
+          setLocal(browser, "for the guest");
+          Await.until(
+              "the guest has what was pasted",
+              LIMIT,
+              () -> {
+                focusDesktop(page);
+                page.keyboard().press("Control+KeyV");
+                page.waitForTimeout(1000);
+                return pastedInGuest(guest).equals("for the guest");
+              });
+          copyTextInGuest(guest, SHORT);
+          focusDesktop(page);
+          long end = System.nanoTime() + QUIET.toNanos();
+          while (System.nanoTime() < end) {
+            assertThat(local(browser)).isEqualTo("for the guest");
+            assertThat(page.locator("#copy").isVisible()).isFalse();
+          }
+          assertThat(dialog(page).innerText())
+              .contains("Copying out of the desktop is switched off");
+        });
   }
 }

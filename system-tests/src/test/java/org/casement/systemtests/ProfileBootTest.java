@@ -101,7 +101,7 @@ final class ProfileBootTest {
       session.awaitReady();
       twin = Duration.ofNanos(System.nanoTime() - start);
     }
-    Duration limit = twin.multipliedBy(5).dividedBy(2).plusSeconds(10);
+    Duration limit = twin.multipliedBy(4).plusSeconds(10);
     try (ProfiledImage image = ProfiledImage.bootingFromDisk("windows-11");
         Session session =
             Session.start(
