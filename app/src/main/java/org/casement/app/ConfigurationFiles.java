@@ -71,7 +71,12 @@ final class ConfigurationFiles {
       throw ConfigurationException.in(
           file, "has more than " + BRACKETS_LIMIT + " opening brackets");
     }
-    TomlParseResult toml = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
+    TomlParseResult toml;
+    try {
+      toml = Toml.parse(text.startsWith("\ufeff") ? text.substring(1) : text);
+    } catch (RuntimeException e) { // a control character in an inline table's comment
+      throw ConfigurationException.in(file, "is not TOML, and cannot be told where");
+    }
     if (toml.hasErrors()) {
       var error = toml.errors().getFirst();
       throw ConfigurationException.at(file, error.position(), String.valueOf(error.getMessage()));

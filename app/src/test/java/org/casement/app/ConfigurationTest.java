@@ -237,6 +237,9 @@ class ConfigurationTest {
     refused(file, "is larger than 262144 bytes");
     Files.writeString(file, "a = " + "[".repeat(100_000));
     refused(file, "has more than 400 opening brackets");
+    // What TOML's parser has no words for: it throws.
+    Files.writeString(file, "a = {b = 1, # \u0001s");
+    refused(file, "is not TOML, and cannot be told where");
   }
 
   private static void refused(Path file, String problem) {

@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import javax.imageio.ImageIO;
 import org.casement.testkit.Await;
-import org.casement.testkit.Command;
 import org.casement.testkit.TestUser;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -219,14 +218,15 @@ abstract class DesktopPageTests {
         .contains('"' + title + '"');
   }
 
-  /// Its prompts are no clients, and have its name. A window that goes while the tree is read makes
-  /// the reading fail: -1.
-  private int windowsOfTheManager() {
-    Command.Outcome counted =
-        guest.run(
+  /// Whose window has the keys: `manager` for one of the window manager's own, `other`, or `none`.
+  private String hasTheKeys() {
+    return guest
+        .run(
             ON_DESKTOP
-                + "tree=$(xwininfo -root -tree 2>/dev/null) && echo \"$tree\" | grep -c '\"Openbox\"'");
-    return counted.status() == 0 ? Integer.parseInt(counted.out().strip()) : -1;
+                + "w=$(xprop -root _NET_ACTIVE_WINDOW | sed -n 's/.*# \\(0x[1-9a-f][0-9a-f]*\\)$/\\1/p');"
+                + " tree=$(xwininfo -root -tree) && case $tree in *\" $w \\\"Openbox\\\"\"*) echo manager;; *\" $w \"*) echo other;; *) echo none;; esac")
+        .out()
+        .strip();
   }
 
   /// For messages: what the window manager does, and what it has on the screen.
@@ -277,12 +277,17 @@ abstract class DesktopPageTests {
                                 .formatted(key.getValue(), key.getKey())));
           },
           () -> guest.run(pressed).out() + browser.screenshot("failed-keys"));
-      // The window manager's own: it has no program for pictures and says so; a window closes.
-      int before = windowsOfTheManager();
+      // The window manager's own: it has no program for pictures and says so in a window, which
+      // Alt-F4 closes once it has the keys.
       choose(page, "Press Print Screen");
-      Await.until("Print Screen is heard", LIMIT, () -> windowsOfTheManager() > before);
+      Await.until(
+          "Print Screen is heard",
+          LIMIT,
+          () -> "manager".equals(hasTheKeys()),
+          this::windowManager);
       choose(page, "Press Alt-F4");
-      Await.until("its window is closed", LIMIT, () -> windowsOfTheManager() == before);
+      Await.until(
+          "that window is closed", LIMIT, () -> List.of("other", "none").contains(hasTheKeys()), this::windowManager);
       clickInto(page, "keys");
       choose(page, "Press Alt-F4");
       Await.until(
