@@ -39,7 +39,7 @@
 
 typedef struct spank_handle *spank_t;
 struct spank_option { char *name, *arginfo, *usage; int has_arg, val; int (*cb)(int val, const char *argument, int remote); };
-enum { S_JOB_UID = 0, S_JOB_GID = 1, S_JOB_ID = 2, S_JOB_STEPID = 3 };
+enum { S_JOB_UID = 0, S_JOB_GID = 1, S_JOB_ID = 2, S_JOB_STEPID = 3, S_JOB_LOCAL_TASK_COUNT = 6 };
 enum { S_CTX_LOCAL = 1, S_CTX_ALLOCATOR = 3 };
 extern int spank_context(void);
 extern int spank_option_register(spank_t, struct spank_option *);
@@ -256,7 +256,7 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 
 int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
 {
-	uint32_t job, step, uid, gid;
+	uint32_t job, step, uid, gid, tasks;
 	const char *listeners;
 	char request[256];
 	read_arguments(ac, av);
@@ -264,13 +264,14 @@ int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
 	if (asked < 0)
 		return -1;
 	if (spank_get_item(sp, S_JOB_ID, &job) != 0 || spank_get_item(sp, S_JOB_STEPID, &step) != 0 || spank_get_item(sp, S_JOB_UID, &uid) != 0 ||
-	    spank_get_item(sp, S_JOB_GID, &gid) != 0)
+	    spank_get_item(sp, S_JOB_GID, &gid) != 0 || spank_get_item(sp, S_JOB_LOCAL_TASK_COUNT, &tasks) != 0)
 		return refuse("Slurm does not say which job this is");
 	if (asked == 0 && !default_sealed && !has_marker(job))
 		return 0;
 	if (unknown != NULL)
 		return refuse("plugstack.conf has an argument that is not known here, %.100s: the node agent does what scripts did", unknown);
-	snprintf(request, sizeof(request), "task 1\njob %u\nstep %u\nuid %u\ngid %u\nasked %d\nlisteners %.40s\n", job, step, uid, gid, asked, listeners);
+	snprintf(request, sizeof(request), "task 1\njob %u\nstep %u\nuid %u\ngid %u\ntasks %u\nasked %d\nlisteners %.40s\n", job, step, uid, gid, tasks, asked,
+		 listeners);
 	return seal(sp, request);
 }
 

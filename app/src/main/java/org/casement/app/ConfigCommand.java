@@ -7,6 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.casement.settings.ConfigurationFiles;
+import org.casement.settings.SettingsReading;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -40,9 +42,7 @@ final class ConfigCommand implements Callable<Integer> {
     List<Path> files = ConfigurationFiles.find(Optional.ofNullable(config), environment);
     SettingsReading reading = Configuration.reading(files, environment);
     Configuration.read(reading, files);
-    if (!reading.unknownKeys().isEmpty()) {
-      throw reading.unknownKeys().getFirst();
-    }
+    reading.refuseUnknownKeys();
     System.out.print(reading.effective());
     return Main.OK;
   }

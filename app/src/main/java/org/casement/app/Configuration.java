@@ -15,9 +15,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.casement.isolation.Layers;
+import org.casement.node.NodeSettings;
 import org.casement.protocol.rdp.ClipboardPolicy;
 import org.casement.protocol.rdp.RdpSecurity;
 import org.casement.session.PowerAction;
+import org.casement.settings.ConfigurationException;
+import org.casement.settings.ConfigurationFiles;
+import org.casement.settings.SettingsReading;
+import org.casement.settings.SettingsSection;
 import org.casement.supervisor.Share;
 import org.casement.supervisor.SupervisorSettings;
 
@@ -105,9 +110,7 @@ record Configuration(
       throws ConfigurationException {
     SettingsReading reading = reading(files, environment);
     Configuration configuration = read(reading, files);
-    if (!reading.unknownKeys().isEmpty()) {
-      throw reading.unknownKeys().getFirst();
-    }
+    reading.refuseUnknownKeys();
     return configuration;
   }
 
@@ -142,6 +145,8 @@ record Configuration(
             sound(root.section("sound")),
             console(root.section("console")),
             isolation(root.section("isolation")));
+    // The node agent reads its table itself, in the site's file alone.
+    NodeSettings _ = NodeSettings.of(root.section("node"));
     root.end();
     return configuration;
   }
@@ -273,26 +278,14 @@ record Configuration(
   }
 
   private static Listen listen(SettingsSection section) throws ConfigurationException {
-    String[] ports = section.string("ports", "20000-20999").split("-", 2);
-    int first;
-    int last;
-    try {
-      first = Integer.parseInt(ports[0].strip());
-      last = ports.length == 1 ? first : Integer.parseInt(ports[1].strip());
-    } catch (NumberFormatException e) {
-      throw section.wrong("ports", "is a range such as \"20000-20999\"");
-    }
-    if (first < 1 || last > 65535 || first > last) {
-      throw section.wrong("ports", "is a range within 1-65535, such as \"20000-20999\"");
-    }
-    InetAddress address;
-    try {
-      address = InetAddress.ofLiteral(section.string("address", "127.0.0.1"));
-    } catch (IllegalArgumentException e) {
-      throw section.wrong("address", "is an IP address of this node, such as \"127.0.0.1\"");
-    }
+    SettingsSection.Range ports = section.range("ports", "20000-20999", 1, 65535);
     Listen listen =
-        new Listen(address, first, last, section.bool("web", true), section.bool("console", true));
+        new Listen(
+            section.address("address", "127.0.0.1"),
+            ports.first(),
+            ports.last(),
+            section.bool("web", true),
+            section.bool("console", true));
     section.end();
     return listen;
   }

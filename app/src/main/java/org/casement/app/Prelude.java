@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.casement.relay.EventLoops;
 import org.casement.relay.Pages;
+import org.casement.settings.ConfigurationException;
 
 /// What a session needs before it listens and what has no secret in it, begun all at once: in a
 /// cold JVM each takes a tenth of a second, and so does the first system call.

@@ -20,6 +20,8 @@ import org.casement.isolation.SealedRun;
 import org.casement.isolation.UserNamespaces;
 import org.casement.session.SessionException;
 import org.casement.session.SessionId;
+import org.casement.settings.ConfigurationFiles;
+import org.casement.settings.SettingsSection;
 import org.casement.supervisor.Supervisor;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;

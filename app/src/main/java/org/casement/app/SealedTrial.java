@@ -16,6 +16,8 @@ import java.util.Objects;
 import java.util.OptionalInt;
 import org.casement.isolation.Seal;
 import org.casement.isolation.SealedRun;
+import org.casement.settings.ConfigurationException;
+import org.casement.settings.SettingsReading;
 import org.casement.supervisor.Finding;
 import org.casement.supervisor.Finding.Level;
 import org.casement.supervisor.Finding.Subject;

@@ -35,6 +35,7 @@ import org.casement.session.SessionId;
 import org.casement.session.SessionState;
 import org.casement.session.SessionStory;
 import org.casement.session.SteadyClock;
+import org.casement.settings.ConfigurationException;
 import org.casement.supervisor.StoryLog;
 import org.casement.supervisor.Supervisor;
 import org.casement.web.DesktopLogin;

@@ -89,7 +89,7 @@ final class GuestFirewall {
   }
 
   /// The first line of what nft complains about, or empty. nft has our ambient capabilities.
-  private static String run(Path nft, String rules) {
+  static String run(Path nft, String rules) {
     if (!Files.isExecutable(nft)) {
       return nft + " is not there";
     }

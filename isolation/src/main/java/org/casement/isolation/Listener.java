@@ -43,7 +43,7 @@ public final class Listener implements AutoCloseable {
   private static final int SO_REUSEADDR = 2;
   private static final int SO_ATTACH_FILTER = 26;
   private static final int SO_LOCK_FILTER = 44;
-  private static final int F_DUPFD_CLOEXEC = 1030;
+  static final int F_DUPFD_CLOEXEC = 1030;
 
   /// Classic BPF over the TCP header: code, jump if true, jump if false, constant (linux/filter.h).
   private static final int[][] SEALED_FILTER = {
@@ -53,6 +53,8 @@ public final class Listener implements AutoCloseable {
     {0x06, 0, 0, 0}, // drop
     {0x06, 0, 0, -1}, // keep
   };
+
+  static final int[][] DROP_ALL = {{0x06, 0, 0, 0}};
 
   private final InetAddress address;
   private final int port;
@@ -96,9 +98,8 @@ public final class Listener implements AutoCloseable {
   /// Null if the port is taken.
   private static @Nullable Listener tryOpen(InetAddress address, int port, Layers.Use filter)
       throws IsolationException {
-    boolean ipv4 = address.getAddress().length == 4;
     String what = "listen on " + address.getHostAddress() + " port " + port;
-    int family = ipv4 ? AF_INET : AF_INET6;
+    int family = family(address);
     int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     long low = Linux.must(what, Linux.Call.SOCKET, family, type, 0);
     long socket = Linux.call(Linux.Call.FCNTL, low, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
@@ -139,25 +140,12 @@ public final class Listener implements AutoCloseable {
   }
 
   /// SECURITY: without it a turned socket reaches every service of the node. Says what holds.
-  private static String seal(Arena arena, long socket, String what, Layers.Use use)
+  static String seal(Arena arena, long socket, String what, Layers.Use use)
       throws IsolationException {
     if (use == Layers.Use.OFF) {
       return "off";
     }
-    MemorySegment filter = arena.allocate(8L * SEALED_FILTER.length, 8);
-    for (int i = 0; i < SEALED_FILTER.length; i++) {
-      int[] instruction = SEALED_FILTER[i];
-      filter.set(JAVA_SHORT, 8L * i, (short) instruction[0]);
-      filter.set(JAVA_BYTE, 8L * i + 2, (byte) instruction[1]);
-      filter.set(JAVA_BYTE, 8L * i + 3, (byte) instruction[2]);
-      filter.set(JAVA_INT, 8L * i + 4, instruction[3]);
-    }
-    MemorySegment program = arena.allocate(16, 8);
-    program.set(JAVA_SHORT, 0, (short) SEALED_FILTER.length);
-    program.set(ADDRESS, 8, filter);
-    long attached =
-        Linux.call(
-            Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, SO_ATTACH_FILTER, program.address(), 16);
+    long attached = tryAttach(arena, socket, SEALED_FILTER);
     if (attached == -Linux.EPERM && use == Layers.Use.AUTO) {
       return "absent";
     }
@@ -168,7 +156,35 @@ public final class Listener implements AutoCloseable {
     return "on";
   }
 
-  private static void set(String what, long socket, int option, MemorySegment value)
+  static void attach(Arena arena, long socket, String what, int[][] instructions)
+      throws IsolationException {
+    long attached = tryAttach(arena, socket, instructions);
+    if (attached < 0) {
+      throw Linux.failure(what + ": its filter is refused", (int) -attached);
+    }
+  }
+
+  private static long tryAttach(Arena arena, long socket, int[][] instructions) {
+    MemorySegment filter = arena.allocate(8L * instructions.length, 8);
+    for (int i = 0; i < instructions.length; i++) {
+      int[] instruction = instructions[i];
+      filter.set(JAVA_SHORT, 8L * i, (short) instruction[0]);
+      filter.set(JAVA_BYTE, 8L * i + 2, (byte) instruction[1]);
+      filter.set(JAVA_BYTE, 8L * i + 3, (byte) instruction[2]);
+      filter.set(JAVA_INT, 8L * i + 4, instruction[3]);
+    }
+    MemorySegment program = arena.allocate(16, 8);
+    program.set(JAVA_SHORT, 0, (short) instructions.length);
+    program.set(ADDRESS, 8, filter);
+    return Linux.call(
+        Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, SO_ATTACH_FILTER, program.address(), 16);
+  }
+
+  static int family(InetAddress address) {
+    return address.getAddress().length == 4 ? AF_INET : AF_INET6;
+  }
+
+  static void set(String what, long socket, int option, MemorySegment value)
       throws IsolationException {
     Linux.must(
         what, Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, option, value.address(), value.byteSize());

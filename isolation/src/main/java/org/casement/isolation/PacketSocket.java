@@ -166,7 +166,7 @@ public final class PacketSocket implements AutoCloseable {
   }
 
   /// struct msghdr with one struct iovec.
-  private static MemorySegment message(Arena arena, MemorySegment part, MemorySegment control) {
+  static MemorySegment message(Arena arena, MemorySegment part, MemorySegment control) {
     MemorySegment vector = arena.allocate(16, 8);
     vector.set(ADDRESS, 0, part);
     vector.set(JAVA_LONG, 8, part.byteSize());

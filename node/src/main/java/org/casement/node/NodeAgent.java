@@ -5,45 +5,90 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.casement.isolation.IsolationException;
+import org.casement.isolation.MarkRules;
 import org.casement.isolation.NetworkHandle;
+import org.casement.isolation.NetworkMembers;
 import org.casement.isolation.PacketSocket;
+import org.casement.isolation.SealedSocket;
+import org.casement.isolation.SealedSocket.Protocol;
+import org.casement.node.TaskRequest.Listeners;
 
-/// Answers the plugin: one connection a task, the tasks of a job one after the other.
+/// Answers the plugin (contracts/node.md): one connection a task, the tasks of a job one after the
+/// other. Whatever goes wrong is a refusal.
 final class NodeAgent {
+  /// The plugin waits ten seconds.
   private static final Duration PACKET_LIMIT = Duration.ofSeconds(5);
+
   private static final int LOCKS = 64;
 
+  /// Connections at a time; more wait in the socket's backlog.
+  private static final int CONNECTIONS_LIMIT = 256;
+
   private final Path directory;
+  private final NodeSettings settings;
+  private final JobStore store;
+  private final HeldPorts ports;
+  private final JobSockets sockets;
+  private final MarkRules rules;
+  private final Controller controller;
 
   /// A job's is chosen by its number: one that were removed with its job would be two for a moment.
   private final List<ReentrantLock> locks =
       Stream.generate(ReentrantLock::new).limit(LOCKS).toList();
 
-  /// @param directory root's own: the socket, `sealed/` with a marker for each job, `ns/` with its
-  ///   pinned namespace
-  NodeAgent(Path directory) {
+  private final Semaphore connections = new Semaphore(CONNECTIONS_LIMIT);
+
+  /// Jobs of which the controller has said whether policy seals them, and whether they are
+  /// sessions.
+  private final ConcurrentHashMap<Long, Optional<String>> policyOf = new ConcurrentHashMap<>();
+
+  private final ConcurrentHashMap<Long, Boolean> isSession = new ConcurrentHashMap<>();
+
+  /// @param directory root's own, below /run
+  NodeAgent(Path directory, NodeSettings settings) throws IOException {
     this.directory = directory;
+    this.settings = settings;
+    boolean again = Files.exists(directory.resolve("ns"));
+    this.store = new JobStore(directory);
+    this.ports = new HeldPorts(settings.listening(), portsInUse(), again);
+    this.sockets = new JobSockets(ports);
+    this.rules = new MarkRules(settings.nft());
+    this.controller = new Controller(settings.ask());
+  }
+
+  private Set<Integer> portsInUse() throws IOException {
+    Set<Integer> used = new HashSet<>();
+    for (long job : store.jobs()) {
+      store.find(job).ifPresent(known -> used.addAll(known.ports()));
+    }
+    return used;
   }
 
   /// Serves until the process ends.
   void serve() throws IOException {
-    for (String name : List.of("sealed", "ns")) {
-      Files.createDirectories(directory.resolve(name));
-      Files.setPosixFilePermissions(
-          directory.resolve(name), PosixFilePermissions.fromString("rwx------"));
-    }
     Path path = directory.resolve("node.sock");
-    Files.deleteIfExists(path);
-    try (PacketSocket socket = PacketSocket.listen(path)) {
-      Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
+    Path unfinished = directory.resolve("node.sock.new");
+    Files.deleteIfExists(unfinished);
+    // Under its name it is nobody else's at any moment; an earlier agent's is replaced.
+    try (PacketSocket socket = PacketSocket.listen(unfinished)) {
+      Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
+      Files.move(unfinished, path, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+      log("ready; %d jobs are sealed, %d ports held".formatted(store.jobs().size(), ports.count()));
+      Thread.ofPlatform().daemon().name("reconcile").start(this::reconcile);
       while (true) {
+        connections.acquireUninterruptibly();
         PacketSocket connection = socket.accept(PACKET_LIMIT);
-        Thread.ofPlatform().start(() -> answer(connection));
+        Thread.ofPlatform().daemon().start(() -> answer(connection));
       }
     }
   }
@@ -54,65 +99,348 @@ final class NodeAgent {
         connection.send("refuse only slurmstepd is answered\n", List.of());
         return;
       }
-      PacketSocket.Packet packet = connection.receive();
-      Optional<TaskRequest> request = TaskRequest.parse(packet.text());
+      Optional<TaskRequest> request = TaskRequest.parse(connection.receive().text());
       if (request.isEmpty()) {
-        connection.send("refuse the request is not understood\n", List.of());
+        connection.send(
+            "refuse the request is not understood: is the plugin of another version?\n", List.of());
         return;
       }
-      ReentrantLock lock = locks.get((int) (request.get().job() % LOCKS));
+      ReentrantLock lock = lock(request.get().job());
       lock.lock();
       try {
-        switch (request.get().event()) {
-          case TASK -> task(connection, request.get());
-          case BEGIN -> connection.send("noted\n", List.of());
-          case END -> {
-            end(request.get().job());
-            connection.send("noted\n", List.of());
-          }
-        }
+        handle(connection, request.get());
       } finally {
         lock.unlock();
       }
     } catch (IOException e) {
-      System.err.println("casement node: " + e.getMessage());
+      log(String.valueOf(e.getMessage()));
+    } finally {
+      connections.release();
     }
   }
 
-  private void task(PacketSocket connection, TaskRequest request) throws IOException {
-    Path pin = directory.resolve("ns").resolve(Long.toString(request.job()));
-    if (Files.exists(pin)) {
-      try (NetworkHandle handle = NetworkHandle.pinned(pin)) {
-        connection.send("join\nSPANK_ISO_NETNS_SEALED=1\n", List.of(handle.descriptor()));
+  private ReentrantLock lock(long job) {
+    return locks.get((int) (job % LOCKS));
+  }
+
+  private void handle(PacketSocket connection, TaskRequest request) throws IOException {
+    switch (request.event()) {
+      case TASK -> {
+        try {
+          task(connection, request);
+        } catch (IOException e) {
+          log("job %d: refused: %s".formatted(request.job(), e.getMessage()));
+          connection.send("refuse %s\n".formatted(oneLine(e.getMessage())), List.of());
+        }
       }
+      case BEGIN -> {
+        begin(request);
+        connection.send("noted\n", List.of());
+      }
+      case END -> {
+        end(request.job());
+        connection.send("noted\n", List.of());
+      }
+    }
+  }
+
+  // ---- a job
+
+  /// A record from now on where policy seals the job: without one its tasks would run while the
+  /// agent is away. Where the controller does not say, the job's first task asks again.
+  private void begin(TaskRequest request) throws IOException {
+    long job = request.job();
+    if (store.find(job).isPresent()) {
+      end(job); // Slurm started it anew
+    }
+    if (settings.policy().reportOnly()) {
       return;
     }
-    if (!request.asked()) {
-      connection.send("open\n", List.of());
-      return;
-    }
-    connection.send("create\n", List.of());
-    PacketSocket.Packet made = connection.receive();
-    if (!made.text().equals("made\n") || made.descriptor() < 0) {
-      throw new IsolationException("job " + request.job() + ": no namespace came");
-    }
-    try (NetworkHandle handle = NetworkHandle.of(made.descriptor())) {
-      handle.configure();
-      Files.createFile(directory.resolve("sealed").resolve(Long.toString(request.job())));
-      handle.pin(pin);
-      connection.send("joined\nSPANK_ISO_NETNS_SEALED=1\n", List.of());
-    } catch (IOException e) {
-      connection.send("refuse " + e.getMessage() + "\n", List.of());
-      throw e;
+    boolean sealed =
+        settings.policy().partitions().contains(request.partition())
+            || (settings.policy().needsController()
+                && policyOf(job).map(Optional::isPresent).orElse(true));
+    if (sealed) {
+      store.write(job, JobRecord.UNMADE);
     }
   }
 
   private void end(long job) throws IOException {
-    NetworkHandle.unpin(directory.resolve("ns").resolve(Long.toString(job)));
-    Files.deleteIfExists(directory.resolve("sealed").resolve(Long.toString(job)));
+    Optional<JobRecord> known = find(job);
+    if (known.isPresent() && known.get().namespace().isPresent()) {
+      String namespace = known.get().namespace().get();
+      if (!NetworkMembers.kill(namespace)) {
+        log("job %d: processes in %s do not end".formatted(job, namespace));
+      }
+    }
+    sockets.end(job, known.map(JobRecord::ports).orElse(List.of()));
+    policyOf.remove(job);
+    isSession.remove(job);
+    store.remove(job);
+    known
+        .flatMap(JobRecord::namespace)
+        .ifPresent(namespace -> log("job %d: released %s".formatted(job, namespace)));
   }
 
-  public static void main(String[] arguments) throws IOException {
-    new NodeAgent(Path.of("/run/casement")).serve();
+  /// A damaged record is none when the job ends.
+  private Optional<JobRecord> find(long job) {
+    try {
+      return store.find(job);
+    } catch (IOException e) {
+      log("job %d: %s".formatted(job, e.getMessage()));
+      return Optional.empty();
+    }
+  }
+
+  // ---- a task
+
+  private void task(PacketSocket connection, TaskRequest request) throws IOException {
+    Optional<JobRecord> known = store.find(request.job());
+    if (known.flatMap(JobRecord::namespace).isPresent()) {
+      join(connection, request, known.get());
+    } else if (request.asked() || sealedByPolicy(request.job(), known.isPresent())) {
+      create(connection, request);
+    } else {
+      connection.send("open\n", List.of());
+    }
+  }
+
+  /// @param marked whether the job's beginning said so, or could not tell
+  private boolean sealedByPolicy(long job, boolean marked) throws IOException {
+    NodeSettings.Policy policy = settings.policy();
+    if (marked && !policy.needsController()) {
+      return true;
+    }
+    Optional<Optional<String>> reason = policyOf(job);
+    if (reason.isEmpty()) {
+      throw new IsolationException(
+          "the controller does not say whether this job must be sealed; try again later");
+    }
+    if (reason.get().isPresent() && policy.reportOnly()) {
+      log("job %d: would be sealed (%s)".formatted(job, reason.get().get()));
+      return false;
+    }
+    return reason.get().isPresent();
+  }
+
+  /// Why policy seals the job, if it does; empty where the controller cannot be asked. A job's
+  /// first answer counts.
+  private Optional<Optional<String>> policyOf(long job) {
+    Optional<String> known = policyOf.get(job);
+    if (known != null) {
+      return Optional.of(known);
+    }
+    try {
+      Optional<JobFacts> facts = controller.facts(job);
+      if (facts.isEmpty()) {
+        throw new IOException("the controller does not know job " + job);
+      }
+      Optional<String> reason = settings.policy().reason(facts.get());
+      policyOf.put(job, reason);
+      return Optional.of(reason);
+    } catch (IOException e) {
+      log(String.valueOf(e.getMessage()));
+      return Optional.empty();
+    }
+  }
+
+  private void create(PacketSocket connection, TaskRequest request) throws IOException {
+    Listeners wanted = request.listeners();
+    checkListeners(wanted);
+    connection.send("create\n", List.of());
+    PacketSocket.Packet made = connection.receive();
+    if (made.descriptor() < 0) {
+      throw new IsolationException("no namespace came");
+    }
+    store.remove(request.job()); // what an agent that was killed here has left
+    List<Integer> taken = List.of();
+    try (NetworkHandle handle = NetworkHandle.of(made.descriptor())) {
+      handle.configure();
+      taken = ports.take(wanted.total());
+      JobRecord job = JobRecord.made(handle.identity(), request.step()).with(wanted, taken);
+      List<SealedSocket> theirs = sockets.forTask(request, job);
+      store.pin(request.job(), handle);
+      store.write(request.job(), job);
+      connection.send("joined\n" + environment(wanted, theirs, 0), descriptors(theirs));
+      sockets.handed(request);
+      log("job %d: sealed in %s%s".formatted(request.job(), handle.identity(), ports(taken)));
+    } catch (IOException e) {
+      sockets.end(request.job(), taken);
+      store.remove(request.job());
+      throw e;
+    }
+    Thread.ofPlatform().daemon().start(() -> noteSession(request.job()));
+  }
+
+  private static String ports(List<Integer> ports) {
+    return ports.isEmpty() ? "" : ", ports " + ports;
+  }
+
+  private void join(PacketSocket connection, TaskRequest request, JobRecord job)
+      throws IOException {
+    if (request.step() != job.step()) {
+      if (isSession(request.job())) {
+        throw new IsolationException("nobody joins a session of Casement's");
+      }
+      if (!request.asked()) {
+        switch (settings.policy().outside()) {
+          case NEVER ->
+              throw new IsolationException(
+                  "this job is sealed, and the administrator lets no step in that does not ask for"
+                      + " it with --iso-netns");
+          case OPEN -> {
+            connection.send("open\n", List.of());
+            return;
+          }
+          case JOIN -> {}
+        }
+      }
+    }
+    JobRecord current = request.listeners().total() == 0 ? job : withListeners(request, job);
+    try (NetworkHandle handle = store.open(request.job(), job.namespace().orElseThrow())) {
+      List<SealedSocket> theirs =
+          request.listeners().total() == 0 ? List.of() : sockets.forTask(request, current);
+      List<Integer> sent = new ArrayList<>(List.of(handle.descriptor()));
+      sent.addAll(descriptors(theirs));
+      connection.send("join\n" + environment(current.listeners(), theirs, 1), sent);
+      if (!theirs.isEmpty()) {
+        sockets.handed(request);
+      }
+    }
+  }
+
+  /// Listeners belong to the first request for any.
+  private JobRecord withListeners(TaskRequest request, JobRecord job) throws IOException {
+    Listeners wanted = request.listeners();
+    checkListeners(wanted);
+    if (job.listeners().equals(wanted)) {
+      return job;
+    }
+    if (job.listeners().total() > 0) {
+      throw new IsolationException(
+          "this job has %d TCP and %d UDP listeners, and no others"
+              .formatted(job.listeners().tcp(), job.listeners().udp()));
+    }
+    List<Integer> taken = ports.take(wanted.total());
+    JobRecord more = job.with(wanted, taken);
+    try {
+      store.write(request.job(), more);
+    } catch (IOException e) {
+      ports.giveBack(taken);
+      throw e;
+    }
+    return more;
+  }
+
+  private void checkListeners(Listeners wanted) throws IOException {
+    int limit = settings.listening().limit();
+    if (wanted.tcp() > limit || wanted.udp() > limit) {
+      throw new IsolationException("the administrator allows " + limit + " listeners a job");
+    }
+    if (wanted.tcp() > 0) {
+      rules.ensure(Protocol.TCP);
+    }
+    if (wanted.udp() > 0) {
+      rules.ensure(Protocol.UDP);
+    }
+  }
+
+  private static List<Integer> descriptors(List<SealedSocket> sockets) {
+    return sockets.stream().map(SealedSocket::descriptor).toList();
+  }
+
+  /// The variables of spank_iso_netns, and one of our own.
+  ///
+  /// @param first the number of the first listener among the packet's descriptors
+  private static String environment(Listeners given, List<SealedSocket> sockets, int first) {
+    StringBuilder lines = new StringBuilder("SPANK_ISO_NETNS_SEALED=1\n");
+    for (int i = 0; i < sockets.size(); i++) {
+      lines.append(
+          """
+          SPANK_ISO_NETNS_LISTENING_FD_%d=#%d
+          SPANK_ISO_NETNS_LISTENING_PORT_%d=%d
+          SPANK_ISO_NETNS_LISTENING_PROTO_%d=%s
+          """
+              .formatted(
+                  i, first + i, i, sockets.get(i).port(), i, i < given.tcp() ? "tcp" : "udp"));
+    }
+    return lines.toString();
+  }
+
+  // ---- sessions
+
+  /// While the job's first task starts: who joins later has to know.
+  private void noteSession(long job) {
+    try {
+      isSession.putIfAbsent(job, controller.isSession(job));
+    } catch (IOException e) {
+      log(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private boolean isSession(long job) throws IOException {
+    Boolean known = isSession.get(job);
+    if (known == null) {
+      known = controller.isSession(job);
+      isSession.put(job, known);
+    }
+    return known;
+  }
+
+  // ---- jobs that ended without a word
+
+  private static final Duration RECONCILE_INTERVAL = Duration.ofMinutes(1);
+
+  /// Jobs that are asked about at a time: a query costs the controller something.
+  private static final int QUERIES_LIMIT = 10;
+
+  /// Releases what a job has left whose end nobody reported: slurmd was killed before the epilog.
+  private void reconcile() {
+    while (true) {
+      try {
+        int queries = 0;
+        for (long job : store.jobs()) {
+          if (queries < QUERIES_LIMIT && isIdle(job)) {
+            queries++;
+            if (!controller.isHere(job)) {
+              endIfIdle(job);
+            }
+          }
+        }
+      } catch (IOException | RuntimeException e) {
+        log("jobs that have left are not looked for: " + e.getMessage());
+      }
+      try {
+        Thread.sleep(RECONCILE_INTERVAL);
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
+  }
+
+  private boolean isIdle(long job) throws IOException {
+    Optional<String> namespace = find(job).flatMap(JobRecord::namespace);
+    return namespace.isEmpty() || !NetworkMembers.any(namespace.get());
+  }
+
+  private void endIfIdle(long job) throws IOException {
+    ReentrantLock lock = lock(job);
+    lock.lock();
+    try {
+      if (isIdle(job)) {
+        log("job %d: has left without a word".formatted(job));
+        end(job);
+      }
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  static String oneLine(@org.jspecify.annotations.Nullable String text) {
+    return String.valueOf(text).replaceAll("\\p{Cntrl}", " ");
+  }
+
+  static void log(String text) {
+    System.err.println("casement node: " + oneLine(text));
   }
 }

@@ -7,9 +7,19 @@ import java.util.Optional;
 /// What slurmstepd says through the plugin, which runs as root; that its text has limits all the
 /// same is no mistrust of it but of what a user put into it.
 ///
-/// @param listeners how many the task asked for
+/// @param tasks of the step on this node
 /// @param asked whether the task asked at all
-record TaskRequest(Event event, long job, long step, int uid, boolean asked, Listeners listeners) {
+/// @param listeners how many it asked for
+/// @param partition of an [Event#BEGIN]; else empty
+record TaskRequest(
+    Event event,
+    long job,
+    long step,
+    int uid,
+    int tasks,
+    boolean asked,
+    Listeners listeners,
+    String partition) {
   enum Event {
     /// A task is about to start.
     TASK,
@@ -21,7 +31,9 @@ record TaskRequest(Event event, long job, long step, int uid, boolean asked, Lis
 
   record Listeners(int tcp, int udp) {
     static final Listeners NONE = new Listeners(0, 0);
-    private static final int LIMIT = 20;
+
+    /// Of each protocol, as spank_iso_netns.
+    static final int LIMIT = 20;
 
     /// `TCP[,UDP]`, each as strtol(3) takes it, as the plugin does.
     static Optional<Listeners> parse(String text) {
@@ -32,6 +44,10 @@ record TaskRequest(Event event, long job, long step, int uid, boolean asked, Lis
       int tcp = number(parts[0]);
       int udp = parts.length == 2 ? number(parts[1]) : 0;
       return tcp < 0 || udp < 0 ? Optional.empty() : Optional.of(new Listeners(tcp, udp));
+    }
+
+    int total() {
+      return tcp + udp;
     }
 
     private static int number(String text) {
@@ -75,8 +91,10 @@ record TaskRequest(Event event, long job, long step, int uid, boolean asked, Lis
               Integer.toUnsignedLong(Integer.parseUnsignedInt(fields.getOrDefault("job", "x"))),
               Integer.toUnsignedLong(Integer.parseUnsignedInt(fields.getOrDefault("step", "0"))),
               Integer.parseUnsignedInt(fields.getOrDefault("uid", "x")),
+              Math.max(1, Integer.parseInt(fields.getOrDefault("tasks", "1"))),
               Integer.parseInt(fields.getOrDefault("asked", "0")) > 0,
-              listeners.get()));
+              listeners.get(),
+              fields.getOrDefault("partition", "")));
     } catch (NumberFormatException e) {
       return Optional.empty();
     }

@@ -14,18 +14,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class TaskRequestTest {
   private static final String TASK =
-      "task 1\njob 12\nstep 4294967291\nuid 1002\ngid 1002\nasked 1\nlisteners 2,1\n";
+      "task 1\njob 12\nstep 4294967291\nuid 1002\ngid 1002\ntasks 3\nasked 1\nlisteners 2,1\n";
 
   @Test
   void aTaskThatAsks() {
     assertThat(TaskRequest.parse(TASK))
-        .contains(new TaskRequest(Event.TASK, 12, 4294967291L, 1002, true, new Listeners(2, 1)));
+        .contains(
+            new TaskRequest(Event.TASK, 12, 4294967291L, 1002, 3, true, new Listeners(2, 1), ""));
   }
 
   @Test
   void aJobThatComesAndGoes() {
     assertThat(TaskRequest.parse("begin 1\njob 12\nuid 1002\npartition main\n"))
-        .contains(new TaskRequest(Event.BEGIN, 12, 0, 1002, false, Listeners.NONE));
+        .contains(new TaskRequest(Event.BEGIN, 12, 0, 1002, 1, false, Listeners.NONE, "main"));
     assertThat(TaskRequest.parse("end 1\njob 12\nuid 1002\npartition main\n"))
         .map(TaskRequest::event)
         .contains(Event.END);

@@ -1,5 +1,6 @@
-package org.casement.app;
+package org.casement.settings;
 
+import java.net.InetAddress;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,14 +25,16 @@ import org.tomlj.TomlTable;
 /// One table of the configuration, which several files may hold: the first of them that has a key
 /// counts. Reading a key makes it known; [#end()] then refuses every key that nobody read, so that
 /// no list of keys can drift from the code.
-final class SettingsSection {
+public final class SettingsSection {
   private static final Pattern DURATION = Pattern.compile("([0-9]{1,6})([smhd])");
+  private static final Pattern RANGE =
+      Pattern.compile("\\s*([0-9]{1,9})\\s*(?:-\\s*([0-9]{1,9})\\s*)?");
   private static final Duration LONGEST = Duration.ofDays(366);
 
   private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Za-z_]*)\\}");
 
   /// This table in one file; `file` is empty for what the program says itself.
-  record Layer(Optional<Path> file, TomlTable table) {
+  public record Layer(Optional<Path> file, TomlTable table) {
     private String origin(String key) {
       TomlPosition position = table.inputPositionOf(List.of(key));
       return file.map(path -> position == null ? path.toString() : path + ":" + position.line())
@@ -48,13 +51,13 @@ final class SettingsSection {
   private final Set<String> known = new LinkedHashSet<>();
 
   /// @param layers the one that counts most first
-  SettingsSection(String name, List<Layer> layers, SettingsReading reading) {
+  public SettingsSection(String name, List<Layer> layers, SettingsReading reading) {
     this.name = name;
     this.layers = List.copyOf(layers);
     this.reading = reading;
   }
 
-  SettingsSection section(String key) throws ConfigurationException {
+  public SettingsSection section(String key) throws ConfigurationException {
     known.add(key);
     List<Layer> inner = new ArrayList<>();
     for (Layer layer : layers) {
@@ -72,7 +75,7 @@ final class SettingsSection {
   /// The tables of `[[name.key]]`, of one file.
   ///
   /// @param standard as TOML, where there is none
-  List<SettingsSection> sections(String key, String standard) throws ConfigurationException {
+  public List<SettingsSection> sections(String key, String standard) throws ConfigurationException {
     Found found = take(key);
     if (found == null || (found.value() instanceof TomlArray array && array.isEmpty())) {
       TomlTable table = Toml.parse(standard);
@@ -96,11 +99,11 @@ final class SettingsSection {
   }
 
   /// Begins one of [#sections] in the configuration in effect.
-  void head() {
+  public void head() {
     reading.head("[[" + name + "]]");
   }
 
-  String string(String key, String standard) throws ConfigurationException {
+  public String string(String key, String standard) throws ConfigurationException {
     Found found = take(key);
     String text = standard;
     if (found != null) {
@@ -114,7 +117,7 @@ final class SettingsSection {
     return expanded;
   }
 
-  String required(String key) throws ConfigurationException {
+  public String required(String key) throws ConfigurationException {
     if (take(key) == null) {
       for (Layer layer : layers) {
         for (String slip : layer.table().keySet()) {
@@ -129,15 +132,15 @@ final class SettingsSection {
     return string(key, "");
   }
 
-  Path absolutePath(String key, String standard) throws ConfigurationException {
+  public Path absolutePath(String key, String standard) throws ConfigurationException {
     return absolute(key, string(key, standard));
   }
 
-  Path requiredPath(String key) throws ConfigurationException {
+  public Path requiredPath(String key) throws ConfigurationException {
     return absolute(key, required(key));
   }
 
-  int integer(String key, int standard, int least, int most) throws ConfigurationException {
+  public int integer(String key, int standard, int least, int most) throws ConfigurationException {
     Found found = take(key);
     int number = standard;
     if (found != null) {
@@ -150,7 +153,7 @@ final class SettingsSection {
     return number;
   }
 
-  boolean bool(String key, boolean standard) throws ConfigurationException {
+  public boolean bool(String key, boolean standard) throws ConfigurationException {
     Found found = take(key);
     boolean bool = standard;
     if (found != null) {
@@ -163,7 +166,32 @@ final class SettingsSection {
     return bool;
   }
 
-  <E extends Enum<E>> E choice(String key, E standard) throws ConfigurationException {
+  /// Whole numbers `first` to `last`, both included.
+  public record Range(int first, int last) {}
+
+  /// Written `20000-20999`, or `20000` for that one.
+  public Range range(String key, String standard, int least, int most)
+      throws ConfigurationException {
+    Matcher matcher = RANGE.matcher(string(key, standard));
+    if (matcher.matches()) {
+      int first = Integer.parseInt(matcher.group(1));
+      int last = matcher.group(2) == null ? first : Integer.parseInt(matcher.group(2));
+      if (first >= least && last <= most && first <= last) {
+        return new Range(first, last);
+      }
+    }
+    throw wrong(key, "is a range within " + least + "-" + most + ", such as " + quoted(standard));
+  }
+
+  public InetAddress address(String key, String standard) throws ConfigurationException {
+    try {
+      return InetAddress.ofLiteral(string(key, standard));
+    } catch (IllegalArgumentException e) {
+      throw wrong(key, "is an IP address of this node, such as " + quoted(standard));
+    }
+  }
+
+  public <E extends Enum<E>> E choice(String key, E standard) throws ConfigurationException {
     String text = string(key, standard.name().toLowerCase(Locale.ROOT));
     E[] constants = Objects.requireNonNull(standard.getDeclaringClass().getEnumConstants());
     for (E constant : constants) {
@@ -181,14 +209,14 @@ final class SettingsSection {
                     .toList()));
   }
 
-  Duration duration(String key, String standard) throws ConfigurationException {
+  public Duration duration(String key, String standard) throws ConfigurationException {
     String text = string(key, standard);
     return parseDuration(text)
         .orElseThrow(
             () -> wrong(key, "is a time such as \"8h\", \"90m\" or \"30s\", at most a year"));
   }
 
-  static Optional<Duration> parseDuration(String text) {
+  public static Optional<Duration> parseDuration(String text) {
     Matcher matcher = DURATION.matcher(text);
     if (!matcher.matches()) {
       return Optional.empty();
@@ -204,7 +232,7 @@ final class SettingsSection {
     return duration.compareTo(LONGEST) > 0 ? Optional.empty() : Optional.of(duration);
   }
 
-  List<String> strings(String key, List<String> standard) throws ConfigurationException {
+  public List<String> strings(String key, List<String> standard) throws ConfigurationException {
     Found found = take(key);
     List<String> strings = new ArrayList<>();
     if (found == null) {
@@ -227,7 +255,7 @@ final class SettingsSection {
     return strings;
   }
 
-  List<Path> absolutePaths(String key, List<String> standard) throws ConfigurationException {
+  public List<Path> absolutePaths(String key, List<String> standard) throws ConfigurationException {
     List<Path> paths = new ArrayList<>();
     for (String text : strings(key, standard)) {
       paths.add(absolute(key, text));
@@ -236,7 +264,7 @@ final class SettingsSection {
   }
 
   /// A value of `key` that was read and is not acceptable for a reason only the reader knows.
-  ConfigurationException wrong(String key, String rule) {
+  public ConfigurationException wrong(String key, String rule) {
     Found found = take(key);
     return found == null
         ? ConfigurationException.in(reading.foremostFile(), path(key) + " " + rule)
@@ -253,7 +281,7 @@ final class SettingsSection {
   }
 
   /// Refuses keys that nobody asked for, in whichever file.
-  void end() {
+  public void end() {
     for (Layer layer : layers) {
       for (String key : layer.table().keySet()) {
         if (!known.contains(key)) {

@@ -1,4 +1,4 @@
-package org.casement.app;
+package org.casement.settings;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -20,7 +20,7 @@ import org.tomlj.TomlParseResult;
 import org.tomlj.TomlTable;
 
 /// Where the configuration's files are, and their text as TOML.
-final class ConfigurationFiles {
+public final class ConfigurationFiles {
   /// Largest file read; the annotated example has 3 KiB.
   private static final int FILE_LIMIT_BYTES = 256 * 1024;
 
@@ -35,7 +35,7 @@ final class ConfigurationFiles {
   /// site's.
   ///
   /// @param environment `HOME` and `XDG_CONFIG_HOME` are used
-  static List<Path> find(Optional<Path> named, Map<String, String> environment)
+  public static List<Path> find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
     String xdg = environment.getOrDefault("XDG_CONFIG_HOME", "");
     Path directory =
@@ -60,12 +60,14 @@ final class ConfigurationFiles {
     return files;
   }
 
-  static TomlTable parse(Path file) throws ConfigurationException {
+  public static TomlTable parse(Path file) throws ConfigurationException {
     return parse(file, bytes(file));
   }
 
+  /// What `bytes` say.
+  ///
   /// @param file for messages
-  static TomlTable parse(Path file, byte[] bytes) throws ConfigurationException {
+  public static TomlTable parse(Path file, byte[] bytes) throws ConfigurationException {
     String text = text(file, bytes);
     if (text.chars().filter(c -> c == '[' || c == '{').count() > BRACKETS_LIMIT) {
       throw ConfigurationException.in(

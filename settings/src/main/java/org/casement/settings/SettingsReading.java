@@ -1,4 +1,4 @@
-package org.casement.app;
+package org.casement.settings;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /// One reading of the configuration: what its sections have in common, and what they found.
-final class SettingsReading {
+public final class SettingsReading {
   /// A value and its comment line up, unless the value is longer.
   private static final int COMMENT_COLUMN_LIMIT = 56;
 
@@ -20,7 +20,7 @@ final class SettingsReading {
 
   /// @param files the one that counts most first
   /// @param placeholders what `${…}` stands for
-  SettingsReading(List<Path> files, Map<String, String> placeholders) {
+  public SettingsReading(List<Path> files, Map<String, String> placeholders) {
     this.files = List.copyOf(files);
     this.placeholders = Map.copyOf(placeholders);
   }
@@ -46,12 +46,18 @@ final class SettingsReading {
     unknownKeys.add(refusal);
   }
 
-  List<ConfigurationException> unknownKeys() {
+  public List<ConfigurationException> unknownKeys() {
     return List.copyOf(unknownKeys);
   }
 
+  public void refuseUnknownKeys() throws ConfigurationException {
+    if (!unknownKeys.isEmpty()) {
+      throw unknownKeys.getFirst();
+    }
+  }
+
   /// The configuration in effect, as TOML, each value with where it comes from.
-  String effective() {
+  public String effective() {
     StringBuilder text = new StringBuilder("# from: ");
     text.append(String.join(", ", files.reversed().stream().map(Path::toString).toList()));
     text.append('\n');

@@ -1,0 +1,78 @@
+package org.casement.isolation;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// The processes of a network namespace, as /proc shows them. Whoever asks sees other accounts'
+/// only with CAP_SYS_PTRACE.
+public final class NetworkMembers {
+  private static final Path PROCESSES = Path.of("/proc");
+
+  /// A process that forks while it is looked for needs one more look.
+  private static final int LOOKS = 20;
+
+  private NetworkMembers() {}
+
+  public static boolean any(String namespace) throws IOException {
+    return !find(namespace).isEmpty();
+  }
+
+  /// Kills them all.
+  ///
+  /// @param namespace as [NetworkHandle#identity()]
+  /// @return whether none is left
+  public static boolean kill(String namespace) throws IOException {
+    for (int look = 0; look < LOOKS; look++) {
+      List<Integer> found = find(namespace);
+      if (found.isEmpty()) {
+        return true;
+      }
+      for (int pid : found) {
+        long process = Linux.call(Linux.Call.PIDFD_OPEN, pid, 0);
+        if (process >= 0) {
+          // The number may be another process's by now; the descriptor's cannot become one.
+          if (isIn(namespace, pid)) {
+            Linux.call(Linux.Call.PIDFD_SEND_SIGNAL, process, Linux.SIGKILL, 0, 0);
+          }
+          Linux.call(Linux.Call.CLOSE, process);
+        }
+      }
+      pause();
+    }
+    return false;
+  }
+
+  private static List<Integer> find(String namespace) throws IOException {
+    List<Integer> found = new ArrayList<>();
+    try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROCESSES, "[1-9]*")) {
+      for (Path process : processes) {
+        int pid = Integer.parseInt(process.getFileName().toString());
+        if (isIn(namespace, pid)) {
+          found.add(pid);
+        }
+      }
+    }
+    return found;
+  }
+
+  private static boolean isIn(String namespace, int pid) {
+    try {
+      Path link = PROCESSES.resolve(Integer.toString(pid)).resolve("ns/net");
+      return Files.readSymbolicLink(link).toString().equals(namespace);
+    } catch (IOException e) {
+      return false; // it has gone, or is a zombie
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(5);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

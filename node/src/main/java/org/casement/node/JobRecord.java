@@ -1,0 +1,78 @@
+package org.casement.node;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.casement.node.TaskRequest.Listeners;
+
+/// What is kept of a job that is sealed, or must be, on this node. Its file is what the plugin
+/// looks for where the agent does not answer.
+///
+/// @param namespace of the kind `net:[4026532177]`; empty until the job has one
+/// @param step the one that made it
+/// @param listeners what the first step that wanted any was given
+/// @param ports theirs, TCP first
+record JobRecord(Optional<String> namespace, long step, Listeners listeners, List<Integer> ports) {
+  static final JobRecord UNMADE = new JobRecord(Optional.empty(), 0, Listeners.NONE, List.of());
+
+  JobRecord {
+    ports = List.copyOf(ports);
+  }
+
+  static JobRecord made(String namespace, long step) {
+    return new JobRecord(Optional.of(namespace), step, Listeners.NONE, List.of());
+  }
+
+  JobRecord with(Listeners given, List<Integer> theirPorts) {
+    return new JobRecord(namespace, step, given, theirPorts);
+  }
+
+  List<Integer> tcpPorts() {
+    return ports.subList(0, listeners.tcp());
+  }
+
+  List<Integer> udpPorts() {
+    return ports.subList(listeners.tcp(), ports.size());
+  }
+
+  String text() {
+    if (namespace.isEmpty()) {
+      return "";
+    }
+    return "%s %s %d,%d %s\n"
+        .formatted(
+            namespace.get(),
+            step,
+            listeners.tcp(),
+            listeners.udp(),
+            ports.stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]")));
+  }
+
+  /// Empty where the file was not written to its end.
+  static Optional<JobRecord> parse(String text) {
+    if (text.isEmpty()) {
+      return Optional.of(UNMADE);
+    }
+    String[] fields = text.strip().split(" ", -1);
+    if (fields.length != 4 || !fields[3].matches("\\[[0-9,]*\\]") || !text.endsWith("\n")) {
+      return Optional.empty();
+    }
+    try {
+      List<Integer> ports = new ArrayList<>();
+      String inner = fields[3].substring(1, fields[3].length() - 1);
+      Arrays.stream(inner.split(","))
+          .filter(port -> !port.isEmpty())
+          .forEach(port -> ports.add(Integer.parseInt(port)));
+      return Listeners.parse(fields[2])
+          .filter(listeners -> listeners.tcp() + listeners.udp() == ports.size())
+          .map(
+              listeners ->
+                  new JobRecord(
+                      Optional.of(fields[0]), Long.parseLong(fields[1]), listeners, ports));
+    } catch (NumberFormatException e) {
+      return Optional.empty();
+    }
+  }
+}
