@@ -2,18 +2,8 @@
  * iso_netns.so: Slurm's side of sealed network namespaces. slurmstepd loads it; the node agent decides everything.
  *
  * Theory of operation. All happens in task_init_privileged: root, in the forked task before exec, single-threaded, where unshare(2) and
- * setns(2) move exactly the task, and where -1 refuses the task without draining the node. The task asks over the agent's socket
- * (SOCK_SEQPACKET; a packet is lines of text, with descriptors):
- *
- *   task -> agent   task ...                 which job and step, and what it asked for
- *   agent -> task   open                     run as it is
- *                   refuse WHY               do not run
- *                   join + handle            the job has its namespace: enter it
- *                   create                   the job's first task here: make it, and then ...
- *   task -> agent   made + handle            ... send the handle, never a pid; the agent configures and keeps it
- *   agent -> task   joined | refuse WHY
- *
- * 'join' and 'joined' go on with the task's environment, a line NAME=VALUE each; a VALUE of #N is the N-th descriptor, which the task gets.
+ * setns(2) move exactly the task, and where -1 refuses the task without draining the node. The task asks over the agent's socket what to do
+ * (contracts/node.md) and does it. The first of a job unshares and sends the handle; later ones are given it.
  *
  * Fail closed: a task that asked, a job with a marker, and under 'default=sealed' every task run as the agent says or not at all. The others
  * go on without the agent, at the cost of one lstat(2).
@@ -57,7 +47,7 @@ const unsigned int plugin_version = SLURM_VERSION; /* (major << 16) | (minor << 
 #define ANSWER_SECONDS 10               /* the first task of a job waits for the controller's word about it */
 #define LISTENERS_MAX 20                /* of each protocol, as the predecessor */
 #define DESCRIPTORS_MAX (1 + 2 * LISTENERS_MAX)
-#define PACKET_BYTES 4096
+#define PACKET_BYTES 8192
 
 static const char *agent = "/run/casement/node.sock";
 static int default_sealed;

@@ -3,6 +3,7 @@ package org.casement.node;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -10,7 +11,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
@@ -22,6 +22,7 @@ import org.casement.isolation.PacketSocket;
 import org.casement.isolation.SealedSocket;
 import org.casement.isolation.SealedSocket.Protocol;
 import org.casement.node.TaskRequest.Listeners;
+import org.jspecify.annotations.Nullable;
 
 /// Answers the plugin (contracts/node.md): one connection a task, the tasks of a job one after the
 /// other. Whatever goes wrong is a refusal.
@@ -34,6 +35,11 @@ final class NodeAgent {
   /// Connections at a time; more wait in the socket's backlog.
   private static final int CONNECTIONS_LIMIT = 256;
 
+  private static final Duration RECONCILE_INTERVAL = Duration.ofMinutes(1);
+
+  /// Jobs that are asked about at a time: a query costs the controller something.
+  private static final int QUERIES_LIMIT = 10;
+
   private final Path directory;
   private final NodeSettings settings;
   private final JobStore store;
@@ -41,18 +47,13 @@ final class NodeAgent {
   private final JobSockets sockets;
   private final MarkRules rules;
   private final Controller controller;
+  private final Verdicts verdicts;
 
   /// A job's is chosen by its number: one that were removed with its job would be two for a moment.
   private final List<ReentrantLock> locks =
       Stream.generate(ReentrantLock::new).limit(LOCKS).toList();
 
   private final Semaphore connections = new Semaphore(CONNECTIONS_LIMIT);
-
-  /// Jobs of which the controller has said whether policy seals them, and whether they are
-  /// sessions.
-  private final ConcurrentHashMap<Long, Optional<String>> policyOf = new ConcurrentHashMap<>();
-
-  private final ConcurrentHashMap<Long, Boolean> isSession = new ConcurrentHashMap<>();
 
   /// @param directory root's own, below /run
   NodeAgent(Path directory, NodeSettings settings) throws IOException {
@@ -64,6 +65,7 @@ final class NodeAgent {
     this.sockets = new JobSockets(ports);
     this.rules = new MarkRules(settings.nft());
     this.controller = new Controller(settings.ask());
+    this.verdicts = new Verdicts(settings.policy(), controller);
   }
 
   private Set<Integer> portsInUse() throws IOException {
@@ -82,7 +84,7 @@ final class NodeAgent {
     // Under its name it is nobody else's at any moment; an earlier agent's is replaced.
     try (PacketSocket socket = PacketSocket.listen(unfinished)) {
       Files.setPosixFilePermissions(unfinished, PosixFilePermissions.fromString("rw-------"));
-      Files.move(unfinished, path, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+      Files.move(unfinished, path, StandardCopyOption.ATOMIC_MOVE);
       log("ready; %d jobs are sealed, %d ports held".formatted(store.jobs().size(), ports.count()));
       Thread.ofPlatform().daemon().name("reconcile").start(this::reconcile);
       while (true) {
@@ -146,22 +148,12 @@ final class NodeAgent {
 
   // ---- a job
 
-  /// A record from now on where policy seals the job: without one its tasks would run while the
-  /// agent is away. Where the controller does not say, the job's first task asks again.
   private void begin(TaskRequest request) throws IOException {
-    long job = request.job();
-    if (store.find(job).isPresent()) {
-      end(job); // Slurm started it anew
+    if (store.find(request.job()).isPresent()) {
+      end(request.job()); // Slurm started it anew
     }
-    if (settings.policy().reportOnly()) {
-      return;
-    }
-    boolean sealed =
-        settings.policy().partitions().contains(request.partition())
-            || (settings.policy().needsController()
-                && policyOf(job).map(Optional::isPresent).orElse(true));
-    if (sealed) {
-      store.write(job, JobRecord.UNMADE);
+    if (verdicts.mustBeMarked(request.job(), request.partition())) {
+      store.write(request.job(), JobRecord.UNMADE);
     }
   }
 
@@ -174,8 +166,7 @@ final class NodeAgent {
       }
     }
     sockets.end(job, known.map(JobRecord::ports).orElse(List.of()));
-    policyOf.remove(job);
-    isSession.remove(job);
+    verdicts.forget(job);
     store.remove(job);
     known
         .flatMap(JobRecord::namespace)
@@ -198,49 +189,10 @@ final class NodeAgent {
     Optional<JobRecord> known = store.find(request.job());
     if (known.flatMap(JobRecord::namespace).isPresent()) {
       join(connection, request, known.get());
-    } else if (request.asked() || sealedByPolicy(request.job(), known.isPresent())) {
+    } else if (request.asked() || verdicts.seals(request.job(), known.isPresent())) {
       create(connection, request);
     } else {
       connection.send("open\n", List.of());
-    }
-  }
-
-  /// @param marked whether the job's beginning said so, or could not tell
-  private boolean sealedByPolicy(long job, boolean marked) throws IOException {
-    NodeSettings.Policy policy = settings.policy();
-    if (marked && !policy.needsController()) {
-      return true;
-    }
-    Optional<Optional<String>> reason = policyOf(job);
-    if (reason.isEmpty()) {
-      throw new IsolationException(
-          "the controller does not say whether this job must be sealed; try again later");
-    }
-    if (reason.get().isPresent() && policy.reportOnly()) {
-      log("job %d: would be sealed (%s)".formatted(job, reason.get().get()));
-      return false;
-    }
-    return reason.get().isPresent();
-  }
-
-  /// Why policy seals the job, if it does; empty where the controller cannot be asked. A job's
-  /// first answer counts.
-  private Optional<Optional<String>> policyOf(long job) {
-    Optional<String> known = policyOf.get(job);
-    if (known != null) {
-      return Optional.of(known);
-    }
-    try {
-      Optional<JobFacts> facts = controller.facts(job);
-      if (facts.isEmpty()) {
-        throw new IOException("the controller does not know job " + job);
-      }
-      Optional<String> reason = settings.policy().reason(facts.get());
-      policyOf.put(job, reason);
-      return Optional.of(reason);
-    } catch (IOException e) {
-      log(String.valueOf(e.getMessage()));
-      return Optional.empty();
     }
   }
 
@@ -269,7 +221,7 @@ final class NodeAgent {
       store.remove(request.job());
       throw e;
     }
-    Thread.ofPlatform().daemon().start(() -> noteSession(request.job()));
+    Thread.ofPlatform().daemon().start(() -> verdicts.prepareSession(request.job()));
   }
 
   private static String ports(List<Integer> ports) {
@@ -279,7 +231,7 @@ final class NodeAgent {
   private void join(PacketSocket connection, TaskRequest request, JobRecord job)
       throws IOException {
     if (request.step() != job.step()) {
-      if (isSession(request.job())) {
+      if (verdicts.isSession(request.job())) {
         throw new IsolationException("nobody joins a session of Casement's");
       }
       if (!request.asked()) {
@@ -367,53 +319,32 @@ final class NodeAgent {
     return lines.toString();
   }
 
-  // ---- sessions
-
-  /// While the job's first task starts: who joins later has to know.
-  private void noteSession(long job) {
-    try {
-      isSession.putIfAbsent(job, controller.isSession(job));
-    } catch (IOException e) {
-      log(String.valueOf(e.getMessage()));
-    }
-  }
-
-  private boolean isSession(long job) throws IOException {
-    Boolean known = isSession.get(job);
-    if (known == null) {
-      known = controller.isSession(job);
-      isSession.put(job, known);
-    }
-    return known;
-  }
-
   // ---- jobs that ended without a word
-
-  private static final Duration RECONCILE_INTERVAL = Duration.ofMinutes(1);
-
-  /// Jobs that are asked about at a time: a query costs the controller something.
-  private static final int QUERIES_LIMIT = 10;
 
   /// Releases what a job has left whose end nobody reported: slurmd was killed before the epilog.
   private void reconcile() {
-    while (true) {
-      try {
-        int queries = 0;
-        for (long job : store.jobs()) {
-          if (queries < QUERIES_LIMIT && isIdle(job)) {
-            queries++;
-            if (!controller.isHere(job)) {
-              endIfIdle(job);
-            }
-          }
+    try {
+      while (true) {
+        try {
+          releaseDeparted();
+        } catch (IOException | RuntimeException e) {
+          log("jobs that have left are not looked for: " + e.getMessage());
         }
-      } catch (IOException | RuntimeException e) {
-        log("jobs that have left are not looked for: " + e.getMessage());
-      }
-      try {
         Thread.sleep(RECONCILE_INTERVAL);
-      } catch (InterruptedException e) {
-        return;
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void releaseDeparted() throws IOException {
+    int queries = 0;
+    for (long job : store.jobs()) {
+      if (queries < QUERIES_LIMIT && isIdle(job)) {
+        queries++;
+        if (!controller.isHere(job)) {
+          endIfIdle(job);
+        }
       }
     }
   }
@@ -436,7 +367,7 @@ final class NodeAgent {
     }
   }
 
-  static String oneLine(@org.jspecify.annotations.Nullable String text) {
+  private static String oneLine(@Nullable String text) {
     return String.valueOf(text).replaceAll("\\p{Cntrl}", " ");
   }
 

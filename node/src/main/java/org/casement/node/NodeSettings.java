@@ -31,6 +31,10 @@ public record NodeSettings(
       return !accounts.isEmpty() || !qos.isEmpty() || !reservations.isEmpty();
     }
 
+    boolean sealsNothing() {
+      return partitions.isEmpty() && !needsController();
+    }
+
     /// Why a job is sealed; empty where it is not.
     Optional<String> reason(JobFacts job) {
       return first("partition", partitions, job.partition())
@@ -39,7 +43,7 @@ public record NodeSettings(
           .or(() -> first("reservation", reservations, job.reservation()));
     }
 
-    static Optional<String> first(String kind, Set<String> sealed, String name) {
+    private static Optional<String> first(String kind, Set<String> sealed, String name) {
       return sealed.contains(name) ? Optional.of(kind + " " + name) : Optional.empty();
     }
   }

@@ -1,0 +1,44 @@
+package org.casement.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.casement.node.TaskRequest.Listeners;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JobRecordTest {
+  private static final JobRecord MADE =
+      JobRecord.made("net:[4026532177]", 4294967291L)
+          .with(new Listeners(2, 1), List.of(21000, 21001, 21002));
+
+  @Test
+  void whatIsWrittenIsRead() {
+    assertThat(JobRecord.parse(MADE.text())).contains(MADE);
+    assertThat(JobRecord.parse(JobRecord.UNMADE.text())).contains(JobRecord.UNMADE);
+    JobRecord plain = JobRecord.made("net:[1]", 0);
+    assertThat(JobRecord.parse(plain.text())).contains(plain);
+  }
+
+  @Test
+  void tcpComesFirst() {
+    assertThat(MADE.tcpPorts()).containsExactly(21000, 21001);
+    assertThat(MADE.udpPorts()).containsExactly(21002);
+  }
+
+  /// Nothing of a damaged record is believed.
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "net:[4026532177] 4294967291 2,1 [21000,21001,21002]",
+        "net:[4026532177] 4294967291 2,1 [21000,21001]\n",
+        "net:[4026532177] 4294967291 2,1\n",
+        "net:[4026532177] x 0,0 []\n",
+        "net:[4026532177] 1 0,0 [99999999999]\n",
+        "\n"
+      })
+  void aDamagedOneIsNone(String text) {
+    assertThat(JobRecord.parse(text)).isEmpty();
+  }
+}
