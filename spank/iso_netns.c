@@ -2,7 +2,7 @@
  * iso_netns.so: Slurm's side of sealed network namespaces. slurmstepd loads it; the node agent decides everything.
  *
  * Theory of operation. All happens in task_init_privileged: root, in the forked task before exec, single-threaded, where unshare(2) and
- * setns(2) move exactly the task, and where -1 refuses the task without draining the node. The task asks over the agent's socket what to do
+ * setns(2) move exactly the task, and whose end fails the task without draining the node. The task asks over the agent's socket what to do
  * (contracts/node.md) and does it. The first of a job unshares and sends the handle; later ones are given it.
  *
  * Fail closed: a task that asked, a job with a marker, and under 'default=sealed' every task run as the agent says or not at all. The others
@@ -44,7 +44,8 @@ const unsigned int plugin_version = SLURM_VERSION; /* (major << 16) | (minor << 
 
 #define MARKERS "/run/casement/sealed/" /* a file for each sealed job, made by the agent */
 #define INSIDE "SPANK_ISO_NETNS_SEALED" /* set by the agent in every sealed task */
-#define ANSWER_SECONDS 10               /* the first task of a job waits for the controller's word about it */
+#define ANSWER_SECONDS 10               /* for a task: the controller may have to be asked */
+#define NOTED_SECONDS 2                 /* where no task waits for a decision */
 #define LISTENERS_MAX 20                /* of each protocol, as the predecessor */
 #define DESCRIPTORS_MAX (1 + 2 * LISTENERS_MAX)
 #define PACKET_BYTES 8192
@@ -141,10 +142,10 @@ static int has_marker(uint32_t job)
 
 /* ---- the agent's socket */
 
-static int reach(void)
+static int reach(int seconds)
 {
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = ANSWER_SECONDS};
+	struct timeval limit = {.tv_sec = seconds};
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s", agent);
 	if (setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 && setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
@@ -210,7 +211,7 @@ static int set_environment(spank_t sp, struct answer *answer)
 static int seal(spank_t sp, const char *request)
 {
 	struct answer answer;
-	int s = reach();
+	int s = reach(ANSWER_SECONDS);
 	if (s < 0 || ask(s, request, -1, &answer) != 0)
 		return refuse("this task must run in a sealed network and %s does not answer: %s; tell the administrator", agent, strerror(errno));
 	if (says(&answer, "create\n")) {
@@ -244,7 +245,7 @@ int slurm_spank_init(spank_t sp, int ac, char **av)
 	return 0;
 }
 
-int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
+static int start_task(spank_t sp, int ac, char **av)
 {
 	uint32_t job, step, uid, gid, tasks;
 	const char *listeners;
@@ -265,6 +266,13 @@ int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
 	return seal(sp, request);
 }
 
+int slurm_spank_task_init_privileged(spank_t sp, int ac, char **av)
+{
+	if (start_task(sp, ac, av) != 0)
+		_exit(1); /* as slurmstepd does where the plugin is 'required'; where it is 'optional', -1 would start the task in the open */
+	return 0;
+}
+
 /* Before and after the job on this node. Never a failure, which would drain the node: the tasks are refused where something is amiss. */
 static int tell(spank_t sp, int ac, char **av, const char *event)
 {
@@ -273,7 +281,7 @@ static int tell(spank_t sp, int ac, char **av, const char *event)
 	char request[256];
 	const char *partition = getenv("SLURM_JOB_PARTITION");
 	read_arguments(ac, av);
-	int s = reach();
+	int s = reach(NOTED_SECONDS);
 	if (s >= 0 && spank_get_item(sp, S_JOB_ID, &job) == 0 && spank_get_item(sp, S_JOB_UID, &uid) == 0) {
 		snprintf(request, sizeof(request), "%s 1\njob %u\nuid %u\npartition %.100s\n", event, job, uid, partition == NULL ? "" : partition);
 		ask(s, request, -1, &answer);

@@ -42,7 +42,13 @@ public final class PacketSocket implements AutoCloseable {
   private static final int HEADER_BYTES = 16;
 
   /// What came: text, and a descriptor, the receiver's to close, or -1.
-  public record Packet(String text, int descriptor) {}
+  public record Packet(String text, int descriptor) {
+    /// Its text, for who expects no descriptor.
+    public String textAlone() {
+      PacketSocket.close(descriptor);
+      return text;
+    }
+  }
 
   /// Who is at the other end, as the kernel saw it when it connected (SO_PEERCRED).
   public record Peer(int pid, int uid, int gid) {}

@@ -3,8 +3,11 @@ package org.casement.node;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -29,14 +32,18 @@ final class HeldPorts implements AutoCloseable {
 
   private final NodeSettings.Listening settings;
 
+  /// An empty file for each port that a job had, as old as the job's end: a later agent knows too.
+  private final Path resting;
+
   /// @param usableAt of System.nanoTime()
   private record Port(int number, long usableAt) {}
 
+  /// @param resting a directory of root's
   /// @param used ports that jobs have which were here before the agent
-  /// @param restFirst whether others may have been in use until just now
-  HeldPorts(NodeSettings.Listening settings, Set<Integer> used, boolean restFirst) {
+  HeldPorts(NodeSettings.Listening settings, Path resting, Set<Integer> used) throws IOException {
     this.settings = settings;
-    long usable = System.nanoTime() + (restFirst ? settings.rest().toNanos() : 0);
+    this.resting = Files.createDirectories(resting);
+    List<Port> unused = new ArrayList<>();
     for (Protocol protocol : Protocol.values()) {
       holders.put(protocol, new HashMap<>());
     }
@@ -44,8 +51,34 @@ final class HeldPorts implements AutoCloseable {
       boolean theirs = used.contains(port);
       boolean held = hold(Protocol.TCP, port) && (theirs || hold(Protocol.UDP, port));
       if (held && !theirs) {
-        free.add(new Port(port, usable));
+        unused.add(new Port(port, System.nanoTime() + rest(port).toNanos()));
       }
+    }
+    unused.sort(Comparator.comparingLong(Port::usableAt));
+    free.addAll(unused);
+  }
+
+  /// What is left of it.
+  private Duration rest(int port) throws IOException {
+    Path file = resting.resolve(Integer.toString(port));
+    if (Files.notExists(file)) {
+      return Duration.ZERO;
+    }
+    Duration age = Duration.between(Files.getLastModifiedTime(file).toInstant(), Instant.now());
+    if (age.isNegative()) {
+      return settings.rest(); // the clock was set
+    }
+    Duration left = settings.rest().minus(age);
+    return left.isNegative() ? Duration.ZERO : left;
+  }
+
+  private void beginRest(int port) {
+    Path file = resting.resolve(Integer.toString(port));
+    try {
+      Files.deleteIfExists(file);
+      Files.createFile(file);
+    } catch (IOException e) {
+      NodeAgent.log("port " + port + " may not rest over a restart: " + e.getMessage());
     }
   }
 
@@ -99,6 +132,7 @@ final class HeldPorts implements AutoCloseable {
       if (port >= settings.firstPort() && port <= settings.lastPort()) {
         hold(Protocol.TCP, port);
         hold(Protocol.UDP, port);
+        beginRest(port);
         free.add(new Port(port, usable));
       }
     }

@@ -59,9 +59,8 @@ final class NodeAgent {
   NodeAgent(Path directory, NodeSettings settings) throws IOException {
     this.directory = directory;
     this.settings = settings;
-    boolean again = Files.exists(directory.resolve("ns"));
     this.store = new JobStore(directory);
-    this.ports = new HeldPorts(settings.listening(), portsInUse(), again);
+    this.ports = new HeldPorts(settings.listening(), directory.resolve("resting"), portsInUse());
     this.sockets = new JobSockets(ports);
     this.rules = new MarkRules(settings.nft());
     this.controller = new Controller(settings.ask());
@@ -97,11 +96,13 @@ final class NodeAgent {
 
   private void answer(PacketSocket connection) {
     try (connection) {
+      // Read first: who closes with something unread takes its own answer back.
+      String text = connection.receive().textAlone();
       if (connection.peer().uid() != 0) {
         connection.send("refuse only slurmstepd is answered\n", List.of());
         return;
       }
-      Optional<TaskRequest> request = TaskRequest.parse(connection.receive().text());
+      Optional<TaskRequest> request = TaskRequest.parse(text);
       if (request.isEmpty()) {
         connection.send(
             "refuse the request is not understood: is the plugin of another version?\n", List.of());

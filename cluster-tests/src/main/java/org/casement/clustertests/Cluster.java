@@ -1,0 +1,263 @@
+package org.casement.clustertests;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.casement.testkit.Await;
+import org.casement.testkit.Command;
+
+/// A Slurm cluster in namespaces of its own (tools/cluster), with the plugin built for its release,
+/// and a node agent where one is started. Its users are alice and bob; its nodes are n1, n2, …, its
+/// controller has the address 10.77.0.1 and n1 10.77.0.11. Not thread-safe.
+public final class Cluster implements AutoCloseable {
+  /// srun waits for ever where slurmstepd dies; the plugin waits ten seconds for the agent.
+  private static final Duration LIMIT = Duration.ofSeconds(60);
+
+  /// What an agent needs to find this controller, and listeners that other hosts reach.
+  private static final String AGENT =
+      "[node]\nslurm_conf = \"/run/cluster/slurm.conf\"\nlistener_address = \"0.0.0.0\"\n";
+
+  private final Path repository;
+
+  /// The plugin, and what tools/cluster keeps.
+  private final Path directory;
+
+  private Cluster(Path repository, Path directory) {
+    this.repository = repository;
+    this.directory = directory;
+  }
+
+  /// With one node, and the plugin as the documents say.
+  public static Cluster start() {
+    return start(1, "");
+  }
+
+  /// Comes back when all nodes are idle.
+  ///
+  /// @param arguments of the plugin
+  /// @param options of tools/cluster
+  public static Cluster start(int nodes, String arguments, String... options) {
+    Cluster cluster;
+    try {
+      Path directory = Files.createTempDirectory(Path.of("/var/tmp"), "ct-cluster-");
+      // /run is the cluster's own inside; this is where both see it.
+      Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+      cluster = new Cluster(repository(), directory);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    try {
+      Command.run(
+              cluster.repository.resolve("spank/build").toString(),
+              "--output",
+              cluster.directory.toString())
+          .orFail();
+      List<String> command = new ArrayList<>(List.of("up", "--nodes", Integer.toString(nodes)));
+      command.addAll(List.of("--plugstack", cluster.plugstack("required", arguments)));
+      command.addAll(List.of(options));
+      cluster.tool(command, "").orFail();
+      return cluster;
+    } catch (AssertionError e) {
+      cluster.close();
+      throw e;
+    }
+  }
+
+  private static Path repository() {
+    Path here = Path.of("").toAbsolutePath();
+    while (!Files.exists(here.resolve("tools/cluster"))) {
+      here = Objects.requireNonNull(here.getParent(), "not in the repository");
+    }
+    return here;
+  }
+
+  private String plugstack(String how, String arguments) {
+    return "%s %s %s".formatted(how, directory.resolve("iso_netns.so"), arguments);
+  }
+
+  /// Loads the plugin another way; slurmstepd reads it for each step.
+  public void reload(String how, String arguments) {
+    write("/run/cluster/plugstack.conf", plugstack(how, arguments) + "\n");
+  }
+
+  private Command.Outcome tool(List<String> arguments, String input) {
+    List<String> command = new ArrayList<>();
+    command.add(repository.resolve("tools/cluster").toString());
+    command.addAll(arguments);
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().put("CASEMENT_CLUSTER", directory.resolve("cluster").toString());
+    return Command.run(builder, input, LIMIT.plusSeconds(20));
+  }
+
+  private Command.Outcome shell(String input, String... command) {
+    List<String> words =
+        new ArrayList<>(List.of("shell", "timeout", Long.toString(LIMIT.toSeconds())));
+    words.addAll(Arrays.asList(command));
+    return tool(words, input);
+  }
+
+  /// Runs a script as root on the controller's host.
+  public Command.Outcome run(String script) {
+    return shell("", "sh", "-c", script);
+  }
+
+  /// Runs a script as root on a node.
+  public Command.Outcome on(String node, String script) {
+    return shell("", "on", node, "sh", "-c", script);
+  }
+
+  /// Runs a script as an ordinary user on the controller's host, as on a login node.
+  public Command.Outcome as(String user, String script) {
+    return shell("", "as", user, "sh", "-c", script);
+  }
+
+  /// What a script of alice's says; its failure is the test's.
+  public String alice(String script) {
+    Command.Outcome outcome = as("alice", script);
+    if (outcome.status() != 0) {
+      throw new AssertionError(
+          "status %d of: %s%n%s%s%n%s"
+              .formatted(outcome.status(), script, outcome.out(), outcome.err(), logs()));
+    }
+    return outcome.out();
+  }
+
+  /// Submits a script of alice's; its output comes to `out-JOB` in her home.
+  ///
+  /// @return the job's number
+  public String submit(String options, String script) {
+    write("/run/home/alice/script", "#!/bin/bash\n" + script + "\n");
+    return alice("sbatch --parsable --no-requeue --output=out-%j " + options + " script").strip();
+  }
+
+  /// Waits until a job's output has `text`.
+  public String awaitOutput(String job, String text) {
+    String file = "/run/home/alice/out-" + job;
+    Await.until(
+        "job " + job + " says " + text,
+        LIMIT,
+        () -> run("cat " + file).out().contains(text),
+        () -> run("cat " + file).out() + logs());
+    return run("cat " + file).out();
+  }
+
+  /// Waits until the controller knows no job that is not over.
+  public void awaitNoJobs() {
+    Await.until("all jobs are over", LIMIT, () -> run("squeue -h").out().isBlank(), this::logs);
+  }
+
+  public void write(String file, String text) {
+    shell(text, "sh", "-c", "cat >" + file).orFail();
+  }
+
+  /// A file of the tests' own resources, where the cluster's users can read it.
+  public String copied(String resource) {
+    String file = "/run/cluster/" + resource;
+    try (InputStream in =
+        Objects.requireNonNull(
+            Thread.currentThread().getContextClassLoader().getResourceAsStream(resource))) {
+      write(file, new String(in.readAllBytes(), UTF_8));
+      return file;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  // ---- the agent
+
+  /// Starts the agent of a node and waits until it is ready.
+  ///
+  /// @param more lines of its table
+  public void startAgent(String node, String... more) {
+    write("/run/cluster/%s.toml".formatted(node), AGENT + String.join("\n", more) + "\n");
+    startAgain(node);
+  }
+
+  /// The same with the configuration that is there.
+  public void startAgain(String node) {
+    launch(node);
+    Await.until(
+        "the agent of " + node + " is ready",
+        LIMIT,
+        () -> agentLog(node).contains("casement node: ready"),
+        () -> agentLog(node));
+  }
+
+  /// Starts it, whatever will come of it.
+  public void launch(String node) {
+    String launcher =
+        Path.of(System.getProperty("casement.program", "")).resolve("bin/casement").toString();
+    on(
+            node,
+            ("JAVA_HOME=%s setsid %s node --config /run/cluster/%s.toml"
+                    + " >/run/cluster/log/agent-%s 2>&1 </dev/null & echo $! >/run/cluster/agent-%s")
+                .formatted(System.getProperty("java.home"), launcher, node, node, node))
+        .orFail();
+  }
+
+  public String agentLog(String node) {
+    return run("cat /run/cluster/log/agent-" + node).out();
+  }
+
+  /// Sends it a signal.
+  ///
+  /// @param name such as KILL
+  public void signalAgent(String node, String name) {
+    run("kill -%s $(cat /run/cluster/agent-%s)".formatted(name, node)).orFail();
+  }
+
+  /// Kills it as nobody can catch it, and waits until it has gone.
+  public void killAgent(String node) {
+    signalAgent(node, "KILL");
+    Await.until(
+        "the agent has gone",
+        LIMIT,
+        () ->
+            run("grep -q 'State:.[^Z]' /proc/$(cat /run/cluster/agent-%s)/status".formatted(node))
+                    .status()
+                != 0);
+  }
+
+  // ---- what there is
+
+  /// `idle` for each node that is, and nothing drained, sorted and without repetition.
+  public String states() {
+    return run("sinfo -h -N -o %T | sort -u").out().strip();
+  }
+
+  /// What a sealed job holds on a node, a line for each kind.
+  public String holdings(String node) {
+    return on(
+            node,
+            """
+            echo pins $(grep -c ' /run/casement/ns/[0-9].* nsfs ' /proc/self/mountinfo)
+            echo records $(ls -A /run/casement/sealed /run/casement/ns | grep -c '^[.0-9]')
+            echo namespaces $(for p in /proc/[0-9]*/ns/net; do readlink $p; done | sort -u | wc -l)
+            echo listening $(grep -c ' 0A ' /proc/net/tcp)
+            echo steps $(pgrep -c slurmstepd)
+            echo descriptors $(ls /proc/$(cat /run/cluster/agent-%s)/fd | wc -l)
+            """
+                .formatted(node))
+        .out();
+  }
+
+  public String logs() {
+    return run("tail -n 25 /run/cluster/log/slurmd-n*.log /run/cluster/log/agent-*").out();
+  }
+
+  @Override
+  public void close() {
+    tool(List.of("down"), "").orFail();
+    Command.run("rm", "-rf", directory.toString()).orFail();
+  }
+}

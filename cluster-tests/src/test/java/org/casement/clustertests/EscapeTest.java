@@ -1,0 +1,258 @@
+package org.casement.clustertests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import org.casement.testkit.Await;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Ways out of a sealed job, and into one, each tried on canaries that answer, and each tried the
+/// same way from a job that is not sealed, where it works.
+final class EscapeTest {
+  private static final Duration LIMIT = Duration.ofSeconds(20);
+  private static final String HEARD = "/run/cluster/heard";
+
+  private static Cluster cluster;
+  private static String escape;
+
+  @BeforeAll
+  static void start() {
+    cluster = Cluster.start();
+    escape = cluster.copied("escape.pl");
+    String canary = cluster.copied("canary.pl");
+    // Takes data in a SYN from whoever has no cookie: 1 client, 2 server, 0x200 without cookies.
+    cluster.run("echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
+    cluster.on("n1", "echo 5 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
+    for (String where : new String[] {"", "on n1 "}) {
+      cluster
+          .run(where + "setsid perl " + canary + " " + HEARD + " >/dev/null 2>&1 </dev/null &")
+          .orFail();
+    }
+    cluster.startAgent("n1");
+  }
+
+  @AfterAll
+  static void end() {
+    cluster.close();
+  }
+
+  @BeforeEach
+  void nothingHeard() {
+    cluster.run(": >" + HEARD).orFail();
+  }
+
+  private static String heard() {
+    return cluster.run("cat " + HEARD).out();
+  }
+
+  /// In a job that is not sealed, with a socket that it made itself.
+  private static String open(String way, String host) {
+    return cluster.alice("srun perl " + escape + " " + way + " own " + host).strip();
+  }
+
+  private static String sealed(String way, String host) {
+    return cluster
+        .alice(
+            "srun --iso-netns-listeners=1,1 sh -c 'exec perl %s %s $SPANK_ISO_NETNS_LISTENING_FD_%d %s'"
+                .formatted(escape, way, way.equals("udp") ? 1 : 0, host))
+        .strip();
+  }
+
+  /// To another host, and to the node itself.
+  @ParameterizedTest
+  @ValueSource(strings = {"10.77.0.1", "10.77.0.11", "127.0.0.1"})
+  void aListenerIsNotTurnedRound(String host) {
+    assertThat(open("listener", host)).isEqualTo("got out");
+    assertThat(heard()).contains("escaped by listener");
+    nothingHeard();
+    assertThat(sealed("listener", host)).isEqualTo("connect: Connection refused");
+    assertThat(heard()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"10.77.0.1", "127.0.0.1"})
+  void noDataLeavesInASyn(String host) {
+    assertThat(open("fastopen", host)).isEqualTo("got out");
+    assertThat(heard()).contains("escaped by fastopen");
+    nothingHeard();
+    assertThat(sealed("fastopen", host)).doesNotContain("got out");
+    assertThat(heard()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"10.77.0.1", "127.0.0.1"})
+  void nothingIsSentOverUdpThatIsNoAnswer(String host) {
+    assertThat(open("udp", host)).isEqualTo("sent");
+    Await.until("the canary hears", LIMIT, () -> heard().contains("escaped by udp"));
+    nothingHeard();
+    assertThat(sealed("udp", host)).isEqualTo("send: Operation not permitted");
+    // It hears what comes after.
+    cluster.on("n1", "perl " + escape + " udp own " + host).orFail();
+    Await.until("the canary hears", LIMIT, () -> heard().contains("escaped by udp"));
+    assertThat(heard()).isEqualTo("escaped by udp\n");
+  }
+
+  @Test
+  void aPortIsNotLeft() {
+    assertThat(open("rebind", "10.77.0.1")).isEqualTo("bind: Invalid argument");
+    assertThat(sealed("rebind", "10.77.0.1")).isEqualTo("bind: Invalid argument");
+  }
+
+  @Test
+  void markAndFilterStay() {
+    assertThat(sealed("unmark", "10.77.0.1"))
+        .isEqualTo("clear: Operation not permitted\ndetach: Operation not permitted");
+  }
+
+  @Test
+  void withoutAListenerThereIsNothing() {
+    assertThat(open("plain", "10.77.0.11")).isEqualTo("got out");
+    nothingHeard();
+    for (String host : new String[] {"10.77.0.1", "10.77.0.11", "127.0.0.1"}) {
+      assertThat(cluster.alice("srun --iso-netns perl " + escape + " plain own " + host).strip())
+          .matches("connect: (Connection refused|Network is unreachable)");
+    }
+    assertThat(heard()).isEmpty();
+  }
+
+  /// What a listener is for works: from another host, over TCP and UDP.
+  @Test
+  void listenersServeAndAnAcceptedConnectionIsNotTurnedRoundEither() {
+    String job =
+        cluster.submit(
+            "--iso-netns-listeners=2,1",
+            """
+            perl %1$s serve $SPANK_ISO_NETNS_LISTENING_FD_0 >serve.out 2>&1
+            perl %1$s echo $SPANK_ISO_NETNS_LISTENING_FD_2 >echo.out 2>&1
+            perl %1$s accepted $SPANK_ISO_NETNS_LISTENING_FD_1 10.77.0.1
+            """
+                .formatted(escape));
+    assertThat(clientHears("serve.out", "")).isEqualTo("served\n");
+    int udp = port("echo.out");
+    assertThat(
+            cluster
+                .run(
+                    "perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0); $SIG{ALRM} = sub { exit 1 }; alarm 10;"
+                        + "send($s, \"hello\\n\", 0, sockaddr_in(%d, inet_aton(\"10.77.0.11\"))); recv($s, my $h, 100, 0); print $h'"
+                            .formatted(udp))
+                .out())
+        .isEqualTo("answer\n");
+    nothingHeard();
+    clientHears("out-" + job, "");
+    assertThat(cluster.awaitOutput(job, "connect:")).contains("connect: Connection refused");
+    assertThat(heard()).isEmpty();
+    cluster.awaitNoJobs();
+  }
+
+  private static int port(String file) {
+    String path = "/run/home/alice/" + file;
+    Await.until(
+        "a server says its port",
+        LIMIT,
+        () -> cluster.run("cat " + path).out().contains("port "),
+        cluster::logs);
+    return Integer.parseInt(
+        cluster.run("cat " + path).out().replaceAll("(?s).*port ([0-9]+).*", "$1"));
+  }
+
+  private static String clientHears(String file, String say) {
+    return cluster
+        .run(
+            "perl -MSocket -e 'socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(%d, inet_aton(\"10.77.0.11\"))) or die $!; print $s \"%s\"; my $h = \"\"; sysread($s, $h, 100); print $h'"
+                .formatted(port(file), say))
+        .out();
+  }
+
+  /// Every descriptor of a task: no namespace, no socket but what it was given.
+  @Test
+  void noDescriptorComesAlong() {
+    String list = "for f in /proc/self/fd/*; do readlink $f; done";
+    String open = cluster.alice("srun bash -c '" + list + "; true'");
+    String sealed = cluster.alice("srun --iso-netns bash -c '" + list + "; true'");
+    assertThat(open.lines().filter(line -> line.matches("(socket|net|mnt|anon).*"))).isEmpty();
+    assertThat(sealed.lines().filter(line -> line.matches("(socket|net|mnt|anon).*"))).isEmpty();
+    assertThat(
+            cluster
+                .alice("srun --iso-netns-listeners=2,1 bash -c '" + list + "; true'")
+                .lines()
+                .filter(line -> line.matches("(socket|net|mnt|anon).*")))
+        .hasSize(3)
+        .allMatch(line -> line.startsWith("socket:"));
+    // Neither does slurmstepd keep one.
+    String job = cluster.submit("--iso-netns-listeners=1", "echo up; sleep 100");
+    cluster.awaitOutput(job, "up");
+    assertThat(
+            cluster
+                .on(
+                    "n1",
+                    "for p in $(pgrep slurmstepd); do ls -l /proc/$p/fd; done | grep -c 'net:\\['")
+                .out())
+        .isEqualTo("0\n");
+    cluster.alice("scancel " + job);
+    cluster.awaitNoJobs();
+  }
+
+  /// Services within a sealed job are reached from within only: not by other accounts, and not by
+  /// the same one.
+  @Test
+  void nobodyComesInFromTheNode() {
+    String serve =
+        "perl -MSocket -e 'socket(my $l, AF_INET, SOCK_STREAM, 0); setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1);"
+            + "bind($l, sockaddr_in(8123, INADDR_ANY)) or die $!; listen($l, 5);"
+            + "socket(my $a, AF_UNIX, SOCK_STREAM, 0); bind($a, pack(\"S a*\", AF_UNIX, \"\\0inside\")) or die $!; listen($a, 5);"
+            + "$| = 1; print \"up\\n\"; sleep 100'";
+    String reach =
+        "perl -MSocket -e 'for my $h (\"127.0.0.1\", \"10.77.0.11\", \"10.255.0.1\") { socket(my $c, AF_INET, SOCK_STREAM, 0); $SIG{ALRM} = sub {}; alarm 2; print connect($c, sockaddr_in(8123, inet_aton($h))) ? \"reached\\n\" : \"not\\n\" }"
+            + "socket(my $a, AF_UNIX, SOCK_STREAM, 0); print connect($a, pack(\"S a*\", AF_UNIX, \"\\0inside\")) ? \"reached\\n\" : \"not\\n\"'";
+    for (boolean sealed : new boolean[] {false, true}) {
+      String job = cluster.submit(sealed ? "--iso-netns" : "", serve);
+      cluster.awaitOutput(job, "up");
+      for (String user : new String[] {"alice", "bob"}) {
+        String seen =
+            cluster.on("n1", "as " + user + " sh -c '" + reach.replace("'", "'\\''") + "'").out();
+        assertThat(seen.lines().filter("reached"::equals))
+            .as(user + ", sealed: " + sealed)
+            .hasSize(sealed ? 0 : 3);
+      }
+      if (sealed) {
+        String pid = cluster.on("n1", "pgrep -f 'bind.*8123' | head -n 1").out().strip();
+        assertThat(cluster.on("n1", "as alice nsenter -t " + pid + " -n true").err())
+            .contains("Operation not permitted");
+        assertThat(cluster.on("n1", "nsenter -t " + pid + " -n true").status()).isZero();
+      }
+      cluster.alice("scancel " + job);
+      cluster.awaitNoJobs();
+    }
+  }
+
+  /// Nobody else gets the port of a job that has ended: who still knows it would speak to them.
+  @Test
+  void thePortOfAJobThatEndedIsNobodys() {
+    String port =
+        cluster
+            .alice("srun --iso-netns-listeners=1 sh -c 'echo $SPANK_ISO_NETNS_LISTENING_PORT_0'")
+            .strip();
+    String take =
+        "as bob perl -MSocket -e 'for my $o (0, SO_REUSEADDR, 15) { socket(my $l, AF_INET, SOCK_STREAM, 0); setsockopt($l, SOL_SOCKET, $o, 1) if $o; print bind($l, sockaddr_in($ARGV[0], INADDR_ANY)) ? \"taken\\n\" : \"not\\n\" }' ";
+    assertThat(cluster.on("n1", take + port).out()).isEqualTo("not\nnot\nnot\n");
+    assertThat(cluster.on("n1", take + "20999").out()).contains("taken");
+    assertThat(
+            cluster.alice(
+                "for i in 1 2 3; do srun --iso-netns-listeners=1 sh -c 'echo $SPANK_ISO_NETNS_LISTENING_PORT_0'; done"))
+        .doesNotContain(port);
+  }
+
+  @Test
+  void theFirewallsRulesComeBackWhenSomebodyFlushesThem() {
+    assertThat(sealed("listener", "10.77.0.1")).isEqualTo("connect: Connection refused");
+    cluster.on("n1", "nft flush ruleset").orFail();
+    assertThat(cluster.on("n1", "nft list ruleset").out()).isEmpty();
+    assertThat(sealed("listener", "10.77.0.1")).isEqualTo("connect: Connection refused");
+    assertThat(cluster.on("n1", "nft list ruleset").out()).contains("casement_tcp");
+  }
+}
