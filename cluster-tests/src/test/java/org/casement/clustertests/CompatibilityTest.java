@@ -282,12 +282,10 @@ final class CompatibilityTest {
     Await.until(
         "it waits again",
         Duration.ofSeconds(30),
-        () -> {
-          cluster.run("scontrol update jobid=" + job + " starttime=now");
-          return cluster.run("cat /run/home/alice/out-" + job).out().contains("run 1 port");
-        },
+        () -> cluster.run("squeue -h -o %t -j " + job).out().strip().equals("PD"),
         cluster::logs);
-    String both = cluster.awaitOutput(job, "run 1");
+    cluster.run("scontrol update jobid=" + job + " starttime=now").orFail(); // not in two minutes
+    String both = cluster.awaitOutput(job, "run 1 port");
     assertThat(both.lines().filter(line -> line.endsWith(" lo"))).hasSize(2);
     String port = "(?s).*?port ([0-9]+).*";
     assertThat(both.substring(first.length()).replaceAll(port, "$1"))
