@@ -173,6 +173,17 @@ public final class Cluster implements AutoCloseable {
     }
   }
 
+  /// The program, where the cluster's users can read it (a clone in root's home is closed to them),
+  /// with the JDK that it needs.
+  public String program() {
+    Path copy = directory.resolve("program");
+    if (Files.notExists(copy)) {
+      Command.run("cp", "-a", System.getProperty("casement.program", ""), copy.toString()).orFail();
+      Command.run("chmod", "-R", "a+rX", copy.toString()).orFail();
+    }
+    return "env JAVA_HOME=%s %s/bin/casement".formatted(System.getProperty("java.home"), copy);
+  }
+
   // ---- the agent
 
   /// Starts the agent of a node and waits until it is ready.

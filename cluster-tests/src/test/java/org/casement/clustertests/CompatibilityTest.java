@@ -144,6 +144,37 @@ final class CompatibilityTest {
         .matches("3\n\\s*lo\n");
   }
 
+  /// With socket activation, as sd_listen_fds(3) has it: from descriptor 3 on, and nothing else.
+  @Test
+  void listenersForProgramsWithSocketActivation() {
+    String show =
+        "echo $LISTEN_FDS $LISTEN_PID = $$; for f in /proc/$$/fd/*; do echo ${f##*/} $(readlink $f | cut -d: -f1); done | sort -n";
+    List<String> seen =
+        cluster
+            .alice(
+                "srun -w n1 --iso-netns-listeners=2,1 "
+                    + cluster.program()
+                    + " activate -- bash -c '"
+                    + show
+                    + "'")
+            .lines()
+            .toList();
+    assertThat(seen.getFirst()).matches("3 ([0-9]+) = \\1");
+    assertThat(seen).contains("3 socket", "4 socket", "5 socket").doesNotContain("6 socket");
+    assertThat(seen.stream().filter(line -> line.endsWith(" socket"))).hasSize(3);
+    Command.Outcome none =
+        cluster.as("alice", "srun -w n1 --iso-netns " + cluster.program() + " activate -- true");
+    assertThat(none.status()).isEqualTo(64);
+    assertThat(none.err()).contains("this step has no listeners");
+    Command.Outcome absent =
+        cluster.as(
+            "alice",
+            "srun -w n1 --iso-netns-listeners=1 "
+                + cluster.program()
+                + " activate -- nothing-here");
+    assertThat(absent.status()).isEqualTo(127);
+  }
+
   @Test
   void tasksOfAStepShareNamespaceAndSockets() {
     List<String> seen =
