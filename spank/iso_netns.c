@@ -6,7 +6,7 @@
  * (contracts/node.md) and does it. The first of a job unshares and sends the handle; later ones are given it.
  *
  * Fail closed: a task that asked, a job with a marker, and under 'default=sealed' every task run as the agent says or not at all. The others
- * go on without the agent, at the cost of one lstat(2).
+ * go on without the agent, at the cost of one access(2).
  *
  * No Slurm header: what is declared here is the same since 20.11 but for the version, which must be slurmd's. No fork, exec, thread, lock.
  */
@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@
 typedef struct spank_handle *spank_t;
 struct spank_option { char *name, *arginfo, *usage; int has_arg, val; int (*cb)(int val, const char *argument, int remote); };
 enum { S_JOB_UID = 0, S_JOB_GID = 1, S_JOB_ID = 2, S_JOB_STEPID = 3, S_JOB_LOCAL_TASK_COUNT = 6 };
-enum { S_CTX_LOCAL = 1, S_CTX_ALLOCATOR = 3 };
+enum { S_CTX_LOCAL = 1, S_CTX_REMOTE = 2, S_CTX_ALLOCATOR = 3 };
 extern int spank_context(void);
 extern int spank_option_register(spank_t, struct spank_option *);
 extern int spank_option_getopt(spank_t, struct spank_option *, char **);
@@ -67,6 +66,10 @@ static int refuse(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
 	slurm_error("iso_netns: %s", text);
+#if SLURM_VERSION >= 0x190500 /* up to 24.11 the user reads what a task logs */
+	if (spank_context() == S_CTX_REMOTE)
+		dprintf(2, "iso_netns: %s\n", text);
+#endif
 	return -1;
 }
 
@@ -86,9 +89,8 @@ static void read_arguments(int ac, char **av)
 
 enum { SEALED, LISTENERS, REPLACED };
 
-static int on_option(int val, const char *argument, int remote)
+static int check(int val, const char *argument)
 {
-	(void)remote;
 	if (val == REPLACED)
 		return refuse("ways out of a sealed job are for the administrator to allow; see Migration in docs/iso_netns.md");
 	for (int i = 0; val == LISTENERS; i++) { /* TCP[,UDP], each as strtol(3) takes it */
@@ -101,6 +103,12 @@ static int on_option(int val, const char *argument, int remote)
 		argument = end + 1;
 	}
 	return 0;
+}
+
+/* In slurmstepd a failure here would drain the node: there the task is asked. */
+static int on_option(int val, const char *argument, int remote)
+{
+	return remote ? 0 : check(val, argument);
 }
 
 static struct spank_option options[] = {
@@ -122,7 +130,7 @@ static int asked_for(spank_t sp, const char **listeners)
 		char *argument = NULL;
 		if (spank_option_getopt(sp, &options[i], &argument) != 0)
 			continue;
-		if (on_option(options[i].val, argument, 1) != 0)
+		if (check(options[i].val, argument) != 0)
 			return -1;
 		if (options[i].val == LISTENERS)
 			*listeners = argument;
@@ -135,9 +143,8 @@ static int asked_for(spank_t sp, const char **listeners)
 static int has_marker(uint32_t job)
 {
 	char path[64];
-	struct stat found;
 	snprintf(path, sizeof(path), MARKERS "%u", job);
-	return lstat(path, &found) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* ---- the agent's socket */
@@ -290,12 +297,5 @@ static int tell(spank_t sp, int ac, char **av, const char *event)
 	return 0;
 }
 
-int slurm_spank_job_prolog(spank_t sp, int ac, char **av)
-{
-	return tell(sp, ac, av, "begin");
-}
-
-int slurm_spank_job_epilog(spank_t sp, int ac, char **av)
-{
-	return tell(sp, ac, av, "end");
-}
+int slurm_spank_job_prolog(spank_t sp, int ac, char **av) { return tell(sp, ac, av, "begin"); }
+int slurm_spank_job_epilog(spank_t sp, int ac, char **av) { return tell(sp, ac, av, "end"); }

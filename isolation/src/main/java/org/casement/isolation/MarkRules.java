@@ -77,7 +77,7 @@ public final class MarkRules {
         %s
         delete %s
         %s {
-          chain out {
+          chain jobs {
             type filter hook output priority 0; policy accept;
             meta mark %#x %s
           }
