@@ -28,6 +28,8 @@ class ArchitectureTest {
           "session",
           "protocol",
           "isolation",
+          "settings",
+          "node",
           "relay",
           "web",
           "console",
@@ -52,6 +54,23 @@ class ArchitectureTest {
         .orShould()
         .dependOnClassesThat()
         .belongToAnyOf(Thread.class, ProcessBuilder.class, java.nio.file.Files.class)
+        .check(CASEMENT);
+  }
+
+  /// What runs as root on every node is small.
+  @Test
+  void theNodeAgentNeedsIsolationAndSettingsOnly() {
+    noClasses()
+        .that()
+        .resideInAPackage("org.casement.node..")
+        .should()
+        .dependOnClassesThat()
+        .resideOutsideOfPackages(
+            "java..",
+            "org.jspecify..",
+            "org.casement.node..",
+            "org.casement.isolation..",
+            "org.casement.settings..")
         .check(CASEMENT);
   }
 
@@ -137,7 +156,7 @@ class ArchitectureTest {
   void onlyTheProgramReadsTheTimeOfDay() {
     noClasses()
         .that()
-        .resideOutsideOfPackages("org.casement.app..", "org.casement.isolation..")
+        .resideOutsideOfPackages("org.casement.app..", "org.casement.isolation..", "org.casement.node..")
         .should()
         .callMethodWhere(
             target(owner(name("java.lang.System"))).and(target(name("currentTimeMillis"))))
