@@ -156,7 +156,8 @@ class ArchitectureTest {
   void onlyTheProgramReadsTheTimeOfDay() {
     noClasses()
         .that()
-        .resideOutsideOfPackages("org.casement.app..", "org.casement.isolation..", "org.casement.node..")
+        .resideOutsideOfPackages(
+            "org.casement.app..", "org.casement.isolation..", "org.casement.node..")
         .should()
         .callMethodWhere(
             target(owner(name("java.lang.System"))).and(target(name("currentTimeMillis"))))

@@ -287,7 +287,10 @@ abstract class DesktopPageTests {
           this::windowManager);
       choose(page, "Press Alt-F4");
       Await.until(
-          "that window is closed", LIMIT, () -> List.of("other", "none").contains(hasTheKeys()), this::windowManager);
+          "that window is closed",
+          LIMIT,
+          () -> List.of("other", "none").contains(hasTheKeys()),
+          this::windowManager);
       clickInto(page, "keys");
       choose(page, "Press Alt-F4");
       Await.until(
