@@ -218,6 +218,7 @@ static int set_environment(spank_t sp, struct answer *answer)
 static int seal(spank_t sp, const char *request)
 {
 	struct answer answer;
+	const char *done = "join\n";
 	int s = reach(ANSWER_SECONDS);
 	if (s < 0 || ask(s, request, -1, &answer) != 0)
 		return refuse("this task must run in a sealed network and %s does not answer: %s; tell the administrator", agent, strerror(errno));
@@ -227,14 +228,15 @@ static int seal(spank_t sp, const char *request)
 		int handle = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 		if (handle < 0 || ask(s, "made\n", handle, &answer) != 0)
 			return refuse("the node agent has not taken the namespace: %s", strerror(errno));
+		done = "joined\n";
 	} else if (says(&answer, "join\n") && (answer.count < 1 || setns(answer.descriptors[0], CLONE_NEWNET) != 0)) {
 		return refuse("cannot enter the job's network namespace: %s", strerror(errno));
 	}
 	if (says(&answer, "refuse "))
 		return refuse("%.*s", (int)strcspn(answer.text + 7, "\n"), answer.text + 7);
-	if (says(&answer, "open\n"))
+	if (says(&answer, "open\n") && done[4] == '\n')
 		return 0;
-	if ((says(&answer, "join\n") || says(&answer, "joined\n")) && set_environment(sp, &answer) == 0)
+	if (says(&answer, done) && set_environment(sp, &answer) == 0)
 		return 0;
 	return refuse("the node agent's answer is not understood: is it of another version?");
 }

@@ -5,7 +5,9 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /// The processes of a network namespace, as /proc shows them. Whoever asks sees other accounts'
 /// only with CAP_SYS_PTRACE.
@@ -42,6 +44,55 @@ public final class NetworkMembers {
         }
       }
       pause();
+    }
+    return false;
+  }
+
+  /// Kills whoever else has a socket on one of these ports of the node's: a process of the job's in
+  /// a namespace below the job's.
+  public static void killHolders(List<Integer> ports) throws IOException {
+    Set<String> sockets = new HashSet<>();
+    for (String table : List.of("tcp", "tcp6", "udp", "udp6")) {
+      Path file = Path.of("/proc/thread-self/net", table);
+      for (String line : Files.exists(file) ? Files.readAllLines(file) : List.<String>of()) {
+        String[] fields = line.strip().split("\\s+", -1); // proc(5)
+        if (fields[1].contains(":")
+            && ports.contains(
+                Integer.parseInt(fields[1].substring(fields[1].lastIndexOf(':') + 1), 16))) {
+          sockets.add("socket:[" + fields[9] + "]");
+        }
+      }
+    }
+    if (sockets.isEmpty()) {
+      return;
+    }
+    long self = ProcessHandle.current().pid();
+    try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROCESSES, "[1-9]*")) {
+      for (Path process : processes) {
+        int pid = Integer.parseInt(process.getFileName().toString());
+        if (pid == self || !holds(process, sockets)) {
+          continue;
+        }
+        long handle = Linux.call(Linux.Call.PIDFD_OPEN, pid, 0);
+        if (handle >= 0) {
+          if (holds(process, sockets)) {
+            Linux.call(Linux.Call.PIDFD_SEND_SIGNAL, handle, Linux.SIGKILL, 0, 0);
+          }
+          Linux.call(Linux.Call.CLOSE, handle);
+        }
+      }
+    }
+  }
+
+  private static boolean holds(Path process, Set<String> sockets) {
+    try (DirectoryStream<Path> links = Files.newDirectoryStream(process.resolve("fd"))) {
+      for (Path link : links) {
+        if (sockets.contains(Files.readSymbolicLink(link).toString())) {
+          return true;
+        }
+      }
+    } catch (IOException e) {
+      return false; // it has gone
     }
     return false;
   }

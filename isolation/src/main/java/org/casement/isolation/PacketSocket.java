@@ -132,7 +132,8 @@ public final class PacketSocket implements AutoCloseable {
   public Packet receive() throws IsolationException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment text = arena.allocate(PACKET_LIMIT_BYTES);
-      MemorySegment control = arena.allocate(HEADER_BYTES + 8L * RECEIVED_LIMIT, 8);
+      // CMSG_LEN, not CMSG_SPACE: in the padding there is room for another descriptor.
+      MemorySegment control = arena.allocate(HEADER_BYTES + 4L * RECEIVED_LIMIT, 8);
       MemorySegment message = message(arena, text, control);
       long length =
           Linux.must(

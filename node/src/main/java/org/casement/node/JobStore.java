@@ -89,6 +89,11 @@ final class JobStore {
     Files.deleteIfExists(record(job));
   }
 
+  /// Leaves the record.
+  void unpin(long job) throws IOException {
+    NetworkHandle.unpin(namespaces.resolve(Long.toString(job)));
+  }
+
   /// Those with a record or a pin.
   List<Long> jobs() throws IOException {
     List<Long> jobs = new ArrayList<>();

@@ -35,6 +35,8 @@ final class NodeAgent {
   /// Connections at a time; more wait in the socket's backlog.
   private static final int CONNECTIONS_LIMIT = 256;
 
+  private static final Duration ACCEPT_PAUSE = Duration.ofMillis(200);
+
   private static final Duration RECONCILE_INTERVAL = Duration.ofMinutes(1);
 
   /// Jobs that are asked about at a time: a query costs the controller something.
@@ -88,9 +90,23 @@ final class NodeAgent {
       Thread.ofPlatform().daemon().name("reconcile").start(this::reconcile);
       while (true) {
         connections.acquireUninterruptibly();
-        PacketSocket connection = socket.accept(PACKET_LIMIT);
-        Thread.ofPlatform().daemon().start(() -> answer(connection));
+        try {
+          PacketSocket connection = socket.accept(PACKET_LIMIT);
+          Thread.ofPlatform().daemon().start(() -> answer(connection));
+        } catch (IsolationException e) { // no descriptors, no memory: it may have some later
+          connections.release();
+          log(String.valueOf(e.getMessage()));
+          pause();
+        }
       }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(ACCEPT_PAUSE);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 
@@ -166,7 +182,9 @@ final class NodeAgent {
         log("job %d: processes in %s do not end".formatted(job, namespace));
       }
     }
-    sockets.end(job, known.map(JobRecord::ports).orElse(List.of()));
+    List<Integer> ports = known.map(JobRecord::ports).orElse(List.of());
+    NetworkMembers.killHolders(ports);
+    sockets.end(job, ports);
     verdicts.forget(job);
     store.remove(job);
     known
@@ -191,13 +209,15 @@ final class NodeAgent {
     if (known.flatMap(JobRecord::namespace).isPresent()) {
       join(connection, request, known.get());
     } else if (request.asked() || verdicts.seals(request.job(), known.isPresent())) {
-      create(connection, request);
+      create(connection, request, known.isPresent());
     } else {
       connection.send("open\n", List.of());
     }
   }
 
-  private void create(PacketSocket connection, TaskRequest request) throws IOException {
+  /// @param marked whether there is a record, which outlasts a refusal
+  private void create(PacketSocket connection, TaskRequest request, boolean marked)
+      throws IOException {
     Listeners wanted = request.listeners();
     checkListeners(wanted);
     connection.send("create\n", List.of());
@@ -205,7 +225,7 @@ final class NodeAgent {
     if (made.descriptor() < 0) {
       throw new IsolationException("no namespace came");
     }
-    store.remove(request.job()); // what an agent that was killed here has left
+    store.unpin(request.job()); // what an agent that was killed here has left
     List<Integer> taken = List.of();
     try (NetworkHandle handle = NetworkHandle.of(made.descriptor())) {
       handle.configure();
@@ -219,7 +239,12 @@ final class NodeAgent {
       log("job %d: sealed in %s%s".formatted(request.job(), handle.identity(), ports(taken)));
     } catch (IOException e) {
       sockets.end(request.job(), taken);
-      store.remove(request.job());
+      store.unpin(request.job());
+      if (marked) {
+        store.write(request.job(), JobRecord.UNMADE);
+      } else {
+        store.remove(request.job());
+      }
       throw e;
     }
     Thread.ofPlatform().daemon().start(() -> verdicts.prepareSession(request.job()));
