@@ -23,9 +23,14 @@ public final class Cluster implements AutoCloseable {
   /// srun waits for ever where slurmstepd dies; the plugin waits ten seconds for the agent.
   private static final Duration LIMIT = Duration.ofSeconds(60);
 
-  /// What an agent needs to find this controller, and listeners that other hosts reach.
-  private static final String AGENT =
-      "[node]\nslurm_conf = \"/run/cluster/slurm.conf\"\nlistener_address = \"0.0.0.0\"\n";
+  /// What an agent needs to find this controller.
+  private static final String AGENT = "[node]\nslurm_conf = \"/run/cluster/slurm.conf\"\n";
+
+  /// Other hosts reach the listeners, unless a test says otherwise.
+  private static final String ADDRESS = "listener_address = \"0.0.0.0\"\n";
+
+  /// A root tree that tools/slurm-tree has made, to test with its Slurm; else this machine's.
+  private static final String TREE = System.getProperty("casement.slurm.tree", "");
 
   private final Path repository;
 
@@ -49,20 +54,21 @@ public final class Cluster implements AutoCloseable {
   public static Cluster start(int nodes, String arguments, String... options) {
     Cluster cluster;
     try {
-      Path directory = Files.createTempDirectory(Path.of("/var/tmp"), "ct-cluster-");
-      // /run is the cluster's own inside; this is where both see it.
+      // /run is the cluster's own inside, and a tree has the repository only: both see it there.
+      Path parent =
+          TREE.isEmpty() ? Path.of("/var/tmp") : repository().resolve("cluster-tests/target");
+      Path directory = Files.createTempDirectory(parent, "ct-cluster-");
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
       cluster = new Cluster(repository(), directory);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
     try {
-      Command.run(
-              cluster.repository.resolve("spank/build").toString(),
-              "--output",
-              cluster.directory.toString())
-          .orFail();
+      cluster.buildPlugin();
       List<String> command = new ArrayList<>(List.of("up", "--nodes", Integer.toString(nodes)));
+      if (!TREE.isEmpty()) {
+        command.addAll(List.of("--tree", TREE));
+      }
       command.addAll(List.of("--plugstack", cluster.plugstack("required", arguments)));
       command.addAll(List.of(options));
       cluster.tool(command, "").orFail();
@@ -81,6 +87,18 @@ public final class Cluster implements AutoCloseable {
     return here;
   }
 
+  private void buildPlugin() {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                repository.resolve("spank/build").toString(), "--output", directory.toString()));
+    if (!TREE.isEmpty()) {
+      String version = Command.run("cat", TREE + "/etc/slurm-tree").orFail();
+      command.addAll(List.of("--slurm", version.strip().split(" ", -1)[1]));
+    }
+    Command.run(command.toArray(String[]::new)).orFail();
+  }
+
   private String plugstack(String how, String arguments) {
     return "%s %s %s".formatted(how, directory.resolve("iso_netns.so"), arguments);
   }
@@ -96,6 +114,7 @@ public final class Cluster implements AutoCloseable {
     command.addAll(arguments);
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("CASEMENT_CLUSTER", directory.resolve("cluster").toString());
+    builder.environment().put("JAVA_HOME", System.getProperty("java.home", ""));
     return Command.run(builder, input, LIMIT.plusSeconds(20));
   }
 
@@ -190,7 +209,9 @@ public final class Cluster implements AutoCloseable {
   ///
   /// @param more lines of its table
   public void startAgent(String node, String... more) {
-    write("/run/cluster/%s.toml".formatted(node), AGENT + String.join("\n", more) + "\n");
+    String lines = String.join("\n", more) + "\n";
+    String address = lines.contains("listener_address") ? "" : ADDRESS;
+    write("/run/cluster/%s.toml".formatted(node), AGENT + address + lines);
     startAgain(node);
   }
 
@@ -241,9 +262,10 @@ public final class Cluster implements AutoCloseable {
 
   // ---- what there is
 
-  /// `idle` for each node that is, and nothing drained, sorted and without repetition.
+  /// `idle` for each node that is, and nothing drained, sorted and without repetition. A node that
+  /// the scheduler has a plan for (as with each heterogeneous job) is idle.
   public String states() {
-    return run("sinfo -h -N -o %T | sort -u").out().strip();
+    return run("sinfo -h -N -o %T | sed s/^planned$/idle/ | sort -u").out().strip();
   }
 
   /// What a sealed job holds on a node, a line for each kind.

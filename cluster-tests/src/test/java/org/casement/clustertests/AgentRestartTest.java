@@ -72,6 +72,43 @@ final class AgentRestartTest {
     Await.until("all is gone", LIMIT, () -> cluster.holdings("n1").contains("pins 0\nrecords 0\n"));
   }
 
+  /// The agent holds the port beside the job's socket. Over UDP a later agent cannot:
+  /// docs/iso_netns.md.
+  @Test
+  void noPortIsFreeBecauseTheAgentWasReplaced() {
+    String job =
+        cluster.submit(
+            "--iso-netns-listeners=1,1",
+            "eval \"exec $SPANK_ISO_NETNS_LISTENING_FD_0>&- $SPANK_ISO_NETNS_LISTENING_FD_1>&-\";"
+                + " echo ports $SPANK_ISO_NETNS_LISTENING_PORT_0 $SPANK_ISO_NETNS_LISTENING_PORT_1; sleep 100");
+    String[] ports = cluster.awaitOutput(job, "ports 2").strip().split(" ", -1);
+    String take =
+        "as bob perl -MSocket -e 'for my $p (@ARGV) { socket(my $s, AF_INET, $p == $ARGV[0] ? SOCK_STREAM : SOCK_DGRAM, 0); print bind($s, sockaddr_in($p, INADDR_ANY)) ? \"taken\\n\" : \"not\\n\" }' "
+            + ports[1]
+            + " "
+            + ports[2];
+    assertThat(cluster.on("n1", take).out()).isEqualTo("not\nnot\n");
+    cluster.killAgent("n1");
+    cluster.startAgain("n1");
+    assertThat(cluster.on("n1", take).out()).startsWith("not\n");
+  }
+
+  @Test
+  void aJobWhoseSlurmstepdIsKilledLeavesNothing() {
+    String[] job = sleeping("--iso-netns-listeners=1").split(" ", -1);
+    assertThat(cluster.holdings("n1")).contains("pins 1\n");
+    cluster.on("n1", "pkill -KILL slurmstepd").orFail();
+    cluster.alice("scancel " + job[0]);
+    cluster.awaitNoJobs();
+    Await.until(
+        "all is gone",
+        LIMIT,
+        () ->
+            cluster.holdings("n1").contains("pins 0\nrecords 0\n")
+                && cluster.run("pgrep -u alice sleep").status() != 0,
+        () -> cluster.holdings("n1") + cluster.logs());
+  }
+
   @Test
   void aJobWhoseNamespaceWasLostIsRefused() {
     String[] job = sleeping("--iso-netns").split(" ", -1);

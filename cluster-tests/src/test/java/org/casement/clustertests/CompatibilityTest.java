@@ -230,6 +230,22 @@ final class CompatibilityTest {
   }
 
   @Test
+  void componentsOfAHeterogeneousJobDoNotShare() {
+    List<String> seen =
+        cluster
+            .alice(
+                "srun --iso-netns -n 1 : --iso-netns -n 1 sh -c '"
+                    + NAMESPACE
+                    + "; cut -d: -f1 /proc/net/dev | tail -n +3'")
+            .lines()
+            .map(String::strip)
+            .sorted()
+            .toList();
+    assertThat(seen.subList(0, 2)).containsExactly("lo", "lo");
+    assertThat(seen.subList(2, seen.size())).hasSize(2).doesNotHaveDuplicates();
+  }
+
+  @Test
   void eachNodeHasItsOwn() {
     String seen =
         cluster.alice(
@@ -269,6 +285,23 @@ final class CompatibilityTest {
                 + " srun --iso-netns-listeners=2 echo other; srun --iso-netns-listeners=1 echo same'");
     assertThat(outcome.out()).isEqualTo("first\nsame\n");
     assertThat(outcome.err()).contains("this job has 1 TCP and 0 UDP listeners, and no others");
+  }
+
+  /// Nobody else has a copy that would go on taking connections.
+  @Test
+  void aListenerThatTheJobClosesIsClosed() {
+    String job =
+        cluster.submit(
+            "-w n1 --iso-netns-listeners=1",
+            "echo port $SPANK_ISO_NETNS_LISTENING_PORT_0; while [ ! -e go ]; do sleep 0.1; done;"
+                + " eval \"exec $SPANK_ISO_NETNS_LISTENING_FD_0>&-\"; echo closed; sleep 100");
+    String port = cluster.awaitOutput(job, "port 2").replaceAll("(?s).*port ([0-9]+).*", "$1");
+    String listening = "ss -Hltn 'sport = :%s' | wc -l".formatted(port);
+    assertThat(cluster.on("n1", listening).out()).isEqualTo("1\n");
+    cluster.alice("touch go");
+    cluster.awaitOutput(job, "closed");
+    assertThat(cluster.on("n1", listening).out()).isEqualTo("0\n");
+    cluster.alice("rm go");
   }
 
   @Test

@@ -27,7 +27,7 @@ final class EscapeTest {
     String canary = cluster.copied("canary.pl");
     // Takes data in a SYN from whoever has no cookie: 1 client, 2 server, 0x200 without cookies.
     cluster.run("echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
-    cluster.on("n1", "echo 5 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
+    cluster.on("n1", "echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
     for (String where : new String[] {"", "on n1 "}) {
       cluster
           .run(where + "setsid perl " + canary + " " + HEARD + " >/dev/null 2>&1 </dev/null &")
@@ -59,7 +59,7 @@ final class EscapeTest {
     return cluster
         .alice(
             "srun --iso-netns-listeners=1,1 sh -c 'exec perl %s %s $SPANK_ISO_NETNS_LISTENING_FD_%d %s'"
-                .formatted(escape, way, way.equals("udp") ? 1 : 0, host))
+                .formatted(escape, way, way.matches("udp|unmarked") ? 1 : 0, host))
         .strip();
   }
 
@@ -97,6 +97,47 @@ final class EscapeTest {
     assertThat(heard()).isEqualTo("escaped by udp\n");
   }
 
+  /// Sockets of the other family, turned to both.
+  @Test
+  void noListenerOfIpv6IsTurnedRoundEither() {
+    cluster.signalAgent("n1", "TERM");
+    cluster.startAgent("n1", "listener_address = \"::\"");
+    try {
+      for (String way : new String[] {"listener", "fastopen", "udp"}) {
+        nothingHeard();
+        assertThat(open(way, "::1")).isEqualTo(way.equals("udp") ? "sent" : "got out");
+        Await.until("the canary hears", LIMIT, () -> heard().contains("escaped by " + way));
+        nothingHeard();
+        for (String host : new String[] {"::1", "127.0.0.1", "10.77.0.1"}) {
+          assertThat(sealed(way, host))
+              .as(way + " to " + host)
+              .matches("(connect|send): (Connection refused|Operation not permitted)");
+        }
+        assertThat(heard()).isEmpty();
+      }
+    } finally {
+      cluster.signalAgent("n1", "TERM");
+      cluster.startAgent("n1");
+    }
+  }
+
+  /// A filter against SYN+ACK does not see a peer that answers a SYN with a SYN.
+  @Test
+  void noPeerOpensFromItsSide() {
+    String peer = cluster.copied("raw-peer.pl");
+    cluster.run("setsid perl " + peer + " " + HEARD + " >/dev/null 2>&1 </dev/null &").orFail();
+    cluster
+        .run(
+            "echo 'table inet peer { chain out { type filter hook output priority 0;"
+                + " tcp sport 7002 tcp flags & rst == rst drop; }; }' | nft -f -")
+        .orFail();
+    Await.until("the peer listens", LIMIT, () -> open("peer", "10.77.0.1").equals("got out"));
+    assertThat(heard()).contains("SYN\nescaped by peer\n");
+    nothingHeard();
+    assertThat(sealed("peer", "10.77.0.1")).isEqualTo("connect: Connection refused");
+    assertThat(heard()).isEmpty();
+  }
+
   @Test
   void aPortIsNotLeft() {
     assertThat(open("rebind", "10.77.0.1")).isEqualTo("bind: Invalid argument");
@@ -107,6 +148,17 @@ final class EscapeTest {
   void markAndFilterStay() {
     assertThat(sealed("unmark", "10.77.0.1"))
         .isEqualTo("clear: Operation not permitted\ndetach: Operation not permitted");
+    // Nor does root of a user namespace clear it, nor a datagram that says its own.
+    assertThat(
+            cluster
+                .alice(
+                    "srun --iso-netns-listeners=1 sh -c 'exec unshare -Ur perl %s unmark $SPANK_ISO_NETNS_LISTENING_FD_0'"
+                        .formatted(escape))
+                .strip())
+        .isEqualTo("clear: Operation not permitted\ndetach: Operation not permitted");
+    assertThat(sealed("unmarked", "10.77.0.1")).isEqualTo("send: Operation not permitted");
+    assertThat(cluster.on("n1", "perl " + escape + " unmarked own 10.77.0.1").out())
+        .isEqualTo("sent\n");
   }
 
   @Test
@@ -204,10 +256,12 @@ final class EscapeTest {
     String serve =
         "perl -MSocket -e 'socket(my $l, AF_INET, SOCK_STREAM, 0); setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1);"
             + "bind($l, sockaddr_in(8123, INADDR_ANY)) or die $!; listen($l, 5);"
+            + "socket(my $u, AF_INET, SOCK_DGRAM, 0); bind($u, sockaddr_in(8124, INADDR_ANY)) or die $!;"
             + "socket(my $a, AF_UNIX, SOCK_STREAM, 0); bind($a, pack(\"S a*\", AF_UNIX, \"\\0inside\")) or die $!; listen($a, 5);"
-            + "$| = 1; print \"up\\n\"; sleep 100'";
+            + "$| = 1; print \"up\\n\"; while (my $from = recv($u, my $heard, 9, 0)) { send($u, $heard, 0, $from) }'";
     String reach =
         "perl -MSocket -e 'for my $h (\"127.0.0.1\", \"10.77.0.11\", \"10.255.0.1\") { socket(my $c, AF_INET, SOCK_STREAM, 0); $SIG{ALRM} = sub {}; alarm 2; print connect($c, sockaddr_in(8123, inet_aton($h))) ? \"reached\\n\" : \"not\\n\" }"
+            + "socket(my $u, AF_INET, SOCK_DGRAM, 0); connect($u, sockaddr_in(8124, inet_aton(\"127.0.0.1\"))); send($u, \"?\", 0); alarm 2; print defined(recv($u, my $heard, 9, 0)) ? \"reached\\n\" : \"not\\n\"; alarm 0;"
             + "socket(my $a, AF_UNIX, SOCK_STREAM, 0); print connect($a, pack(\"S a*\", AF_UNIX, \"\\0inside\")) ? \"reached\\n\" : \"not\\n\"'";
     for (boolean sealed : new boolean[] {false, true}) {
       String job = cluster.submit(sealed ? "--iso-netns" : "", serve);
@@ -217,12 +271,15 @@ final class EscapeTest {
             cluster.on("n1", "as " + user + " sh -c '" + reach.replace("'", "'\\''") + "'").out();
         assertThat(seen.lines().filter("reached"::equals))
             .as(user + ", sealed: " + sealed)
-            .hasSize(sealed ? 0 : 3);
+            .hasSize(sealed ? 0 : 4);
       }
       if (sealed) {
         String pid = cluster.on("n1", "pgrep -f 'bind.*8123' | head -n 1").out().strip();
-        assertThat(cluster.on("n1", "as alice nsenter -t " + pid + " -n true").err())
-            .contains("Operation not permitted");
+        for (String way : new String[] {"as alice", "as bob", "as alice unshare -Ur"}) {
+          assertThat(cluster.on("n1", way + " nsenter -t " + pid + " -n true").err())
+              .as(way)
+              .containsPattern("Operation not permitted|Permission denied");
+        }
         assertThat(cluster.on("n1", "nsenter -t " + pid + " -n true").status()).isZero();
       }
       cluster.alice("scancel " + job);
@@ -245,6 +302,51 @@ final class EscapeTest {
             cluster.alice(
                 "for i in 1 2 3; do srun --iso-netns-listeners=1 sh -c 'echo $SPANK_ISO_NETNS_LISTENING_PORT_0'; done"))
         .doesNotContain(port);
+  }
+
+  /// With the job's own sockets beside it no other account gets the port either.
+  @Test
+  void thePortOfAJobThatRunsIsItsOwn() {
+    String job =
+        cluster.submit(
+            "--iso-netns-listeners=1,1",
+            "echo ports $SPANK_ISO_NETNS_LISTENING_PORT_0 $SPANK_ISO_NETNS_LISTENING_PORT_1; sleep 100");
+    String ports = cluster.awaitOutput(job, "ports 2").strip();
+    String take =
+        "as bob perl -MSocket -e 'for my $o (0, SO_REUSEADDR, 15) { socket(my $s, AF_INET, shift @ARGV, 0); setsockopt($s, SOL_SOCKET, $o, 1) if $o; print bind($s, sockaddr_in(%s, INADDR_ANY)) ? \"taken\\n\" : \"not\\n\" }' %s";
+    String[] numbers = ports.split(" ", -1);
+    assertThat(cluster.on("n1", take.formatted(numbers[1], "1 1 1")).out())
+        .isEqualTo("not\nnot\nnot\n");
+    assertThat(cluster.on("n1", take.formatted(numbers[2], "2 2 2")).out())
+        .isEqualTo("not\nnot\nnot\n");
+    assertThat(cluster.on("n1", take.formatted("20999", "1 1 2")).out()).contains("taken");
+    cluster.alice("scancel " + job);
+    cluster.awaitNoJobs();
+  }
+
+  /// A process that goes into a network namespace of its own, below the job's, and takes the
+  /// listeners along.
+  @Test
+  void whoHidesInANamespaceWithinTheJobsEndsWithTheJob() {
+    String job =
+        cluster.submit(
+            "--iso-netns-listeners=1",
+            "setsid unshare -Urn sleep 986 </dev/null >/dev/null 2>&1 &"
+                + " until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do sleep 0.05; done;"
+                + " echo port $SPANK_ISO_NETNS_LISTENING_PORT_0 hidden; sleep 0.5; pgrep -fc 'sleep 98[6]'");
+    String said = cluster.awaitOutput(job, "hidden\n1\n");
+    cluster.awaitNoJobs();
+    String listening =
+        "ss -Hltn 'sport = :%s' | wc -l".formatted(said.replaceAll("(?s).*port ([0-9]+).*", "$1"));
+    try {
+      Await.until(
+          "its port is closed",
+          LIMIT,
+          () -> cluster.on("n1", listening).out().equals("0\n"),
+          () -> cluster.on("n1", "ss -ltnp").out() + cluster.logs());
+    } finally {
+      cluster.run("pkill -KILL -f 'sleep 98[6]'");
+    }
   }
 
   @Test

@@ -31,8 +31,10 @@ final class FailClosedTest {
   @AfterEach
   void noNodeIsDrained() {
     cluster.awaitNoJobs();
-    cluster.run("pkill -KILL -f 'casement.* node' ; pkill -KILL -f fake-agent; true");
-    cluster.on("n1", "umount -l /run/casement/sealed 2>/dev/null; rm -rf /run/casement/*");
+    cluster.on(
+        "n1",
+        "pkill -KILL -f 'casement.* node' ; pkill -KILL -f fake-agent;"
+            + " umount -l /run/casement/sealed 2>/dev/null; rm -rf /run/casement/*");
     cluster.reload("required", "");
     assertThat(cluster.states()).isEqualTo("idle");
     assertRuns("");
@@ -144,6 +146,7 @@ final class FailClosedTest {
         "\"open\"",
         "\"yes\\n\"",
         "\"join\\n\"",
+        "\"joined\\nA=b\\n\"",
         "\"joined\\nNO_VALUE\\n\"",
         "\"joined\\nA=#0\\n\"",
         "\"joined\\nA=#-1\\n\"",
@@ -170,6 +173,64 @@ final class FailClosedTest {
         Duration.ofSeconds(10),
         () -> cluster.on("n1", "test -S /run/casement/node.sock").status() == 0);
     refused("--iso-netns");
+  }
+
+  private static void startFake(String answer, int descriptors, String file) {
+    cluster.run("pkill -KILL -f fake-agent; true");
+    cluster.on("n1", "rm -f /run/casement/node.sock").orFail();
+    cluster
+        .on(
+            "n1",
+            "setsid perl %s '%s' %d %s >/dev/null 2>&1 </dev/null &"
+                .formatted(cluster.copied("fake-agent.pl"), answer, descriptors, file))
+        .orFail();
+    Await.until(
+        "the fake listens",
+        Duration.ofSeconds(10),
+        () -> cluster.on("n1", "ss -Hxl src /run/casement/node.sock | grep -c sock").status() == 0);
+  }
+
+  /// With descriptors that are none of a namespace, too many, or too few.
+  @Test
+  void anAgentThatSendsNonsense() {
+    startFake("join\\nA=b\\n", 1, "new");
+    assertThat(cluster.alice("srun --iso-netns sh -c 'echo $A $(grep -c : /proc/net/dev)'"))
+        .isEqualTo("b 1\n");
+    startFake("join\\n", 1, "/dev/null");
+    assertThat(refused("--iso-netns")).contains("cannot enter the job's network namespace");
+    startFake("join\\n", 1, "/proc/self/ns/uts");
+    refused("--iso-netns");
+    startFake("join\\n", 60, "new");
+    refused("--iso-netns");
+    startFake("join\\nA=#1\\n", 1, "new");
+    refused("--iso-netns");
+  }
+
+  /// It goes on, and no descriptor that comes with a packet stays with it.
+  @Test
+  void anAgentThatHearsNonsense() {
+    cluster.startAgent("n1");
+    assertRuns("--iso-netns-listeners=1,1");
+    cluster.awaitNoJobs();
+    String before = cluster.holdings("n1");
+    assertThat(before).contains("pins 0\nrecords 0\n");
+    assertThat(cluster.on("n1", "perl " + cluster.copied("hostile.pl")).out()).isEqualTo("said\n");
+    Await.until(
+        "nothing is left",
+        Duration.ofSeconds(20),
+        () -> cluster.holdings("n1").equals(before),
+        () -> before + "before, now\n" + cluster.holdings("n1"));
+    assertRuns("--iso-netns-listeners=1,1");
+  }
+
+  @Test
+  void anAgentWithoutDescriptorsLeft() {
+    cluster.startAgent("n1");
+    String limit = "prlimit --pid $(cat /run/cluster/agent-n1) --nofile=%d:";
+    cluster.run(limit.formatted(5)).orFail();
+    refused("--iso-netns");
+    cluster.run(limit.formatted(10_000)).orFail();
+    assertRuns("--iso-netns");
   }
 
   /// The socket is root's, and so is what it says.

@@ -68,6 +68,31 @@ final class PolicyTest {
     assertSealed("--overlap --jobid=" + job);
   }
 
+  /// A refusal, here for want of ports, does not open the way for when the agent is away.
+  @Test
+  void theMarkOutlastsARefusal() {
+    cluster.startAgent(
+        "n1", "sealed_partitions = [\"locked\"]", "listener_ports = \"23100-23100\"");
+    cluster.write(
+        "/run/home/alice/steps",
+        "srun --iso-netns-listeners=2 true; touch asked; while [ ! -e go ]; do sleep 0.1; done;"
+            + " srun echo ran\n");
+    cluster.alice("rm -f asked go; salloc -Q -p locked bash steps >steps.out 2>&1 </dev/null &");
+    Await.until(
+        "the first step is refused",
+        Duration.ofSeconds(20),
+        () -> cluster.run("test -e /run/home/alice/asked").status() == 0,
+        cluster::logs);
+    String marks = cluster.on("n1", "ls /run/casement/sealed").out();
+    cluster.killAgent("n1");
+    cluster.alice("touch go");
+    cluster.awaitNoJobs();
+    String said = cluster.run("cat /run/home/alice/steps.out").out();
+    assertThat(said).contains("all listener ports of this node are in use");
+    assertThat(said).doesNotContain("ran\n").contains("must run in a sealed network");
+    assertThat(marks).isNotEmpty();
+  }
+
   /// The controller's word counts, not what the user writes into the environment.
   @Test
   void anAccount() {
@@ -176,6 +201,7 @@ final class PolicyTest {
     }
     cluster.alice("scontrol update jobid=" + job[0] + " comment=none");
     assertThat(outside(job[0], "").err()).contains("nobody joins a session of Casement's");
+    // A later agent asks the controller again: docs/iso_netns.md.
     // The same with another comment is joined.
     String[] other = sleeping("--comment=casement:1:short").split(" ", -1);
     assertThat(outside(other[0], "").out().strip()).isEqualTo(other[1]);
@@ -194,6 +220,18 @@ final class PolicyTest {
           () -> cluster.agentLog("n1"));
       cluster.run("chown root /run/cluster/n1.toml; chmod 644 /run/cluster/n1.toml").orFail();
     }
+    // Nor one that somebody else could put another in the place of.
+    cluster
+        .run("install -d -o alice /run/cluster/theirs; mv /run/cluster/n1.toml /run/cluster/theirs")
+        .orFail();
+    cluster.run("ln -s theirs/n1.toml /run/cluster/n1.toml").orFail();
+    cluster.launch("n1");
+    Await.until(
+        "it is refused",
+        Duration.ofSeconds(20),
+        () -> cluster.agentLog("n1").contains("can be changed by others than root"),
+        () -> cluster.agentLog("n1"));
+    cluster.run("rm /run/cluster/n1.toml").orFail();
     cluster.startAgent("n1");
     assertSealed("--iso-netns");
   }
