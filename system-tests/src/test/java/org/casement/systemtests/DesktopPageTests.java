@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import javax.imageio.ImageIO;
 import org.casement.testkit.Await;
 import org.casement.testkit.TestUser;
@@ -27,6 +29,8 @@ import org.junit.jupiter.api.TestInstance;
 abstract class DesktopPageTests {
   static final Path SCREENSHOTS = Path.of("target/screenshots");
   private static final Duration DESKTOP_LIMIT = Duration.ofSeconds(90);
+
+  private static final Duration PRESS_AGAIN = Duration.ofSeconds(20);
 
   /// Openbox needs some two seconds of the guest's processor for each new size of the screen, and
   /// manages no window before it has done with all of them: minutes where processors are shared.
@@ -229,6 +233,26 @@ abstract class DesktopPageTests {
         .strip();
   }
 
+  /// The window manager has been seen to miss a key beside other guests, as a busy one may. Its
+  /// user presses again.
+  private void pressUntil(Page page, String label, Predicate<String> keysAreWith) {
+    AtomicLong again = new AtomicLong(System.nanoTime());
+    Await.until(
+        label + " is heard",
+        LIMIT,
+        () -> {
+          if (keysAreWith.test(hasTheKeys())) {
+            return true;
+          }
+          if (System.nanoTime() - again.get() >= 0) {
+            again.set(System.nanoTime() + PRESS_AGAIN.toNanos());
+            choose(page, label);
+          }
+          return false;
+        },
+        this::windowManager);
+  }
+
   /// For messages: what the window manager does, and what it has on the screen.
   String windowManager() {
     return guest
@@ -279,18 +303,8 @@ abstract class DesktopPageTests {
           () -> guest.run(pressed).out() + browser.screenshot("failed-keys"));
       // The window manager's own: it has no program for pictures and says so in a window, which
       // Alt-F4 closes once it has the keys.
-      choose(page, "Press Print Screen");
-      Await.until(
-          "Print Screen is heard",
-          LIMIT,
-          () -> "manager".equals(hasTheKeys()),
-          this::windowManager);
-      choose(page, "Press Alt-F4");
-      Await.until(
-          "that window is closed",
-          LIMIT,
-          () -> List.of("other", "none").contains(hasTheKeys()),
-          this::windowManager);
+      pressUntil(page, "Press Print Screen", "manager"::equals);
+      pressUntil(page, "Press Alt-F4", List.of("other", "none")::contains);
       clickInto(page, "keys");
       choose(page, "Press Alt-F4");
       Await.until(
