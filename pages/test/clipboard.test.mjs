@@ -51,6 +51,20 @@ test('a text goes to the desktop with Windows’ line ends', async () => {
   assert.deepEqual(builder.pasted, ['|', 'ä😀\r\nb\r\nc\r\nd', '|']);
 });
 
+test('the desktop’s answer is that to the text that was sent last', async () => {
+  const { clipboard, builder } = await connected();
+  builder.force();
+  const answered = '{"type":"clipboard-answered","taken":true}';
+  clipboard.send('one');
+  clipboard.told(answered);
+  await clipboard.answer;
+  clipboard.send('two');
+  const state = () => Promise.race([clipboard.answer.then(() => 'answered'), new Promise((resolve) => { setTimeout(resolve, 10, 'open'); })]);
+  assert.equal(await state(), 'open');
+  clipboard.told(answered);
+  assert.equal(await state(), 'answered');
+});
+
 test('a text that is too long, or not allowed, is not sent', async () => {
   const { clipboard, builder } = await connected({ fromDesktop: true, toDesktop: true, limitBytes: 10 });
   builder.force();

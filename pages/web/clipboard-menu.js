@@ -25,7 +25,7 @@ export class ClipboardMenu {
     byId('clipboard-send').addEventListener('click', () => this.#sendTyped());
     byId('clipboard-close').addEventListener('click', () => byId('clipboard-dialog').close());
     for (const id of ['copy', 'clipboard-copy']) byId(id).addEventListener('click', () => this.#copy());
-    new PasteKeys(stage, (text) => this.#send(text));
+    new PasteKeys(stage, (text) => (this.#send(text) ? this.#clipboard.answer : null));
   }
 
   /** `clipboard` is that of the desktop that is shown, or null. */

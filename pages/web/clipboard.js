@@ -13,6 +13,9 @@ export class DesktopClipboard {
   #session = null;
   #ready = false;
   #sent = null;
+  #answered = () => {};
+  /** Resolves when the desktop has answered what was sent last; never, where it says nothing. */
+  answer = Promise.resolve();
 
   constructor(backend) {
     this.#backend = backend;
@@ -55,7 +58,8 @@ export class DesktopClipboard {
     if (type === 'clipboard') {
       this.policy = rest;
       this.hear.changed();
-    } else if (type === 'clipboard-too-long') this.hear.tooLong(rest.from, rest.bytes);
+    } else if (type === 'clipboard-answered') this.#answered();
+    else if (type === 'clipboard-too-long') this.hear.tooLong(rest.from, rest.bytes);
   }
 
   /** Gives `text` to the desktop's clipboard; 'sent', or why not: 'off', 'absent', 'too-long'. */
@@ -67,6 +71,7 @@ export class DesktopClipboard {
     const data = new this.#backend.ClipboardData();
     data.addText('text/plain', windows);
     this.#sent = windows.replaceAll('\r\n', '\n');
+    this.answer = new Promise((resolve) => { this.#answered = resolve; });
     this.#session.onClipboardPaste(data).catch((error) => console.warn('the clipboard', error));
     return 'sent';
   }

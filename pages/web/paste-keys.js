@@ -5,8 +5,12 @@ import { press } from './keys.js';
 
 /** The paste event comes right after the key; where the browser has none for it, the key goes on alone. */
 const EVENT_MS = 100;
-/** For the desktop to take over the clipboard before its program asks for it: nothing tells the page when it has. */
-const SETTLE_MS = 250;
+/** Between the desktop's answer and its clipboard: xrdp's chansrv answers first and takes the clipboard over then. */
+const SETTLE_MS = 50;
+/** A desktop that does not answer what it is offered; longer, and the user thinks that the keys are lost. */
+const ANSWER_MS = 3000;
+
+const after = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 /** Ctrl-V (with Shift in terminals), Shift-Insert; Cmd-V is the Mac's. */
 export function isPaste({ code, key, ctrlKey, shiftKey, altKey, metaKey }) {
@@ -21,7 +25,7 @@ export class PasteKeys {
   #held = null; // keys that wait, in their order
   #timer = 0;
 
-  /** `send(text)` gives a text to the desktop's clipboard and says whether it went. */
+  /** `send(text)` gives a text to the desktop's clipboard: a promise of the desktop's answer, or null where it did not go. */
   constructor(stage, send) {
     this.#stage = stage;
     this.#send = send;
@@ -52,7 +56,11 @@ export class PasteKeys {
     const byKeys = this.#held !== null;
     this.#held ??= [];
     const text = event.clipboardData?.getData('text/plain') ?? '';
-    if (text !== '' && this.#send(text)) await new Promise((resolve) => { setTimeout(resolve, SETTLE_MS); });
+    const answer = text === '' ? null : this.#send(text);
+    if (answer) {
+      await Promise.race([answer, after(ANSWER_MS)]);
+      await after(SETTLE_MS);
+    }
     this.#release();
     if (!byKeys) press(this.#stage.querySelector('iron-remote-desktop'), ['ControlLeft', 'KeyV']);
   }

@@ -61,6 +61,9 @@ final class ClipboardFilter extends ChannelDuplexHandler {
 
     void refused(Side from, String what);
 
+    /// `by` has answered what the other side's clipboard holds.
+    void answered(Side by, boolean taken);
+
     /// Whether the page reads what it is sent.
     boolean pageReads();
   }
@@ -129,6 +132,11 @@ final class ClipboardFilter extends ChannelDuplexHandler {
       @Override
       public void refused(Side from, String what) {
         observer.refused(from, what);
+      }
+
+      @Override
+      public void answered(Side by, boolean taken) {
+        observer.answered(by, taken);
       }
     };
   }

@@ -59,6 +59,14 @@ final class ClipboardNotes implements ClipboardFilter.Observer {
     }
   }
 
+  /// A page that does not read needs no such word.
+  @Override
+  public void answered(Side by, boolean taken) {
+    if (by == Side.DESKTOP && pageReads()) {
+      tell(Map.of("type", "clipboard-answered", "taken", taken));
+    }
+  }
+
   @Override
   public void broken(Side by, String how) {
     log.warn("desktop-refused", "by", word(by), "why", how);

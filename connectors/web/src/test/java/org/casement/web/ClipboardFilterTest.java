@@ -87,6 +87,7 @@ class ClipboardFilterTest {
       assertThat(ScriptedDesktop.readPdu(server)).contains("02000000");
       desktopSays(ACCEPTED);
       assertThat(heard()).endsWith(flat(ACCEPTED));
+      assertThat(page.next()).contains("\"type\":\"clipboard-answered\"", "\"taken\":true");
     }
 
     void pageSays(String message) {

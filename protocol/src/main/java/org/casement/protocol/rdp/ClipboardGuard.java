@@ -63,6 +63,9 @@ public final class ClipboardGuard {
     /// A text of `from` was too long, by its own word.
     void tooLong(Side from, long bytes);
 
+    /// `by` has answered a list of the other side, with a yes or a no.
+    void answered(Side by, boolean taken);
+
     /// Something of `from` was against the policy.
     void refused(Side from, String what);
   }
@@ -204,8 +207,10 @@ public final class ClipboardGuard {
       case CLIP_CAPS -> capabilities(sender, body);
       case FORMAT_LIST -> list(sender, flags, body);
       case FORMAT_LIST_RESPONSE -> {
-        sender.hasAccepted |= flags == RESPONSE_OK;
+        boolean taken = flags == RESPONSE_OK;
+        sender.hasAccepted |= taken;
         pass(sender, FORMAT_LIST_RESPONSE, flags, NOTHING);
+        wire.answered(sender.side, taken);
       }
       case FORMAT_DATA_REQUEST -> request(sender, body);
       case FORMAT_DATA_RESPONSE -> response(sender, flags, body);

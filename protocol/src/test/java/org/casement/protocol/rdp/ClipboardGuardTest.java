@@ -40,6 +40,7 @@ class ClipboardGuardTest {
   private final List<String> seen = new ArrayList<>();
 
   private final List<String> notes = new ArrayList<>();
+  private final List<String> answers = new ArrayList<>();
   private final List<byte[]> pdus = new ArrayList<>();
   private final ByteArrayOutputStream message = new ByteArrayOutputStream();
 
@@ -63,6 +64,11 @@ class ClipboardGuardTest {
         @Override
         public void refused(Side from, String what) {
           notes.add(from + " " + what);
+        }
+
+        @Override
+        public void answered(Side by, boolean taken) {
+          answers.add(by + " " + taken);
         }
       };
 
@@ -153,6 +159,15 @@ class ClipboardGuardTest {
             "DESKTOP 2 0",
             "PAGE 3 1");
     assertThat(notes).containsExactly("PAGE a message of type 6");
+  }
+
+  @Test
+  void whoHasAnsweredAListIsTold() throws ProtocolException {
+    ClipboardGuard guard = begun(true, true);
+    assertThat(answers).containsExactly("DESKTOP true");
+    say(guard, DESKTOP, LISTED, 2, new byte[0]);
+    say(guard, PAGE, LISTED, OK, new byte[0]);
+    assertThat(answers).containsExactly("DESKTOP true", "DESKTOP false", "PAGE true");
   }
 
   @Test
@@ -368,8 +383,11 @@ class ClipboardGuardTest {
   /// comes out is well-formed, of the text formats, and within the limit.
   @FuzzTest
   void anyChunksKeepToThePolicy(byte[] bytes) {
+    // Jazzer keeps one instance for all its executions.
     seen.clear();
     notes.clear();
+    answers.clear();
+    pdus.clear();
     message.reset();
     boolean from = bytes.length > 0 && (bytes[0] & 1) != 0;
     boolean to = bytes.length > 0 && (bytes[0] & 2) != 0;
