@@ -39,7 +39,8 @@ record Configuration(
     ClipboardPolicy clipboard,
     boolean sound,
     Console console,
-    Isolation isolation) {
+    Isolation isolation,
+    SlurmUse slurm) {
 
   private static final String STANDARD_SHARE =
       "[[share]]\nname = \"home\"\npath = \"${HOME}/casement\"\n";
@@ -100,6 +101,10 @@ record Configuration(
 
   record Isolation(Path bwrap, Path nft, Layers.Use nftables, Layers.Use landlock) {}
 
+  /// @param commands where sbatch, squeue and scancel are
+  /// @param plugin whether sessions are sealed by iso_netns
+  record SlurmUse(Path commands, Layers.Use plugin) {}
+
   static Configuration find(Optional<Path> named, Map<String, String> environment)
       throws ConfigurationException {
     return read(ConfigurationFiles.find(named, environment), environment);
@@ -144,7 +149,8 @@ record Configuration(
             clipboard(root.section("clipboard")),
             sound(root.section("sound")),
             console(root.section("console")),
-            isolation(root.section("isolation")));
+            isolation(root.section("isolation")),
+            slurm(root.section("slurm")));
     // The node agent reads its table itself, in the site's file alone.
     NodeSettings _ = NodeSettings.of(root.section("node"));
     root.end();
@@ -329,5 +335,14 @@ record Configuration(
             section.choice("landlock", Layers.Use.AUTO));
     section.end();
     return isolation;
+  }
+
+  private static SlurmUse slurm(SettingsSection section) throws ConfigurationException {
+    SlurmUse slurm =
+        new SlurmUse(
+            section.absolutePath("commands", "/usr/bin"),
+            section.choice("plugin", Layers.Use.AUTO));
+    section.end();
+    return slurm;
   }
 }

@@ -1,5 +1,8 @@
 package org.casement.app;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -16,7 +19,11 @@ final class LinkCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    Object link = choice.ask("link").get(console ? "console" : "web");
+    SessionChoice.Live live = choice.one();
+    if (live.status().isEmpty()) {
+      return fromAfar(live);
+    }
+    Object link = live.ask("link").get(console ? "console" : "web");
     if (link == null) {
       System.err.println(
           "casement: this session has no "
@@ -25,6 +32,21 @@ final class LinkCommand implements Callable<Integer> {
       return Main.UNAVAILABLE;
     }
     System.out.println(link);
+    return Main.OK;
+  }
+
+  /// A session on another node leaves a link in its home, and another one when that was used.
+  private int fromAfar(SessionChoice.Live live) throws IOException {
+    Path file = console ? live.home().console() : live.home().link();
+    if (!Files.exists(file)) {
+      System.err.println(
+          "casement: session "
+              + live.id()
+              + " has no link yet: "
+              + live.job().map(Slurm.Job::toString).orElse("it is starting"));
+      return Main.UNAVAILABLE;
+    }
+    System.out.println(Files.readString(file).strip());
     return Main.OK;
   }
 }

@@ -25,6 +25,7 @@ import picocli.CommandLine.Command;
     version = "casement 0.1.0",
     subcommands = {
       RunCommand.class,
+      SubmitCommand.class,
       ListCommand.class,
       LinkCommand.class,
       StatusCommand.class,
@@ -105,7 +106,7 @@ public final class Main {
         e instanceof FileSystemException file
             ? "cannot use " + file.getFile() + ": " + words(e)
             : e.getMessage();
-    if (command instanceof RunCommand) {
+    if (command instanceof RunCommand || command instanceof SubmitCommand) {
       complain(message);
     } else {
       System.err.println("casement: " + message);

@@ -6,6 +6,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +17,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.casement.isolation.Listener;
 import org.casement.isolation.RuntimeDirectory;
+import org.casement.isolation.SealPlan;
 import org.casement.isolation.SealedRun;
 import org.casement.isolation.UserNamespaces;
 import org.casement.session.SessionException;
@@ -46,6 +48,13 @@ final class RunCommand implements Callable<Integer> {
       description = "the session's walltime, such as 2h or 90m, instead of the configuration's")
   private @Nullable Duration time;
 
+  @Option(
+      names = "--session",
+      paramLabel = "SESSION",
+      description = "what 'casement submit' has called it",
+      hidden = true)
+  private @Nullable String session;
+
   static final class TimeConverter implements CommandLine.ITypeConverter<Duration> {
     @Override
     public Duration convert(String text) {
@@ -75,7 +84,7 @@ final class RunCommand implements Callable<Integer> {
     Optional<Duration> time =
         Optional.ofNullable(options.get("--time")).flatMap(SettingsSection::parseDuration);
     if (2 * options.size() != arguments.size()
-        || !Set.of("--config", "--time").containsAll(options.keySet())
+        || !Set.of("--config", "--time", "--session").containsAll(options.keySet())
         || options.values().stream().anyMatch(value -> value.startsWith("-"))
         || time.isPresent() != options.containsKey("--time")) {
       return Optional.empty();
@@ -88,6 +97,7 @@ final class RunCommand implements Callable<Integer> {
       return Optional.empty();
     }
     command.time = time.orElse(null);
+    command.session = options.get("--session");
     return Optional.of(command);
   }
 
@@ -97,7 +107,9 @@ final class RunCommand implements Callable<Integer> {
     refuseRoot();
     List<Path> files = ConfigurationFiles.find(Optional.ofNullable(config), System.getenv());
     Configuration configuration = Configuration.read(files, System.getenv());
-    Duration walltime = time == null ? configuration.session().walltime() : time;
+    Duration asked = time == null ? configuration.session().walltime() : time;
+    Optional<SlurmJob> job = SlurmJob.of(System.getenv());
+    Duration walltime = job.map(ours -> ours.left(asked, Instant.now())).orElse(asked);
     String node = SealedStart.node();
     Path parent = configuration.session().runtimeParent();
     if (!Files.isDirectory(parent)) {
@@ -110,7 +122,7 @@ final class RunCommand implements Callable<Integer> {
             System.err.println(
                 "casement: cannot remove " + left + ", which a dead session left: " + e));
     SessionHome.tidyDead(configuration.session().home(), node);
-    SessionId id = SessionId.random(new SecureRandom());
+    SessionId id = session == null ? SessionId.random(new SecureRandom()) : new SessionId(session);
     if (!passSignals(walltime, SealedStart.endLimit(configuration))) {
       return Main.OK;
     }
@@ -121,7 +133,7 @@ final class RunCommand implements Callable<Integer> {
         if (problem.isPresent()) {
           throw new SessionException(problem.get());
         }
-        SessionHome home = SessionHome.create(configuration.session().home(), id);
+        SessionHome home = home(configuration.session().home(), id, job);
         try {
           home.write(new SessionHome.Whereabouts(id, node, runtime.path()));
           result =
@@ -142,6 +154,17 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  private SessionHome home(Path homes, SessionId id, Optional<SlurmJob> job) throws IOException {
+    if (session == null) {
+      return SessionHome.create(homes, id);
+    }
+    SessionHome home = SessionHome.submitted(homes, id);
+    if (job.isPresent()) {
+      home.writeJob(job.get().id()); // it may begin before 'casement submit' has heard its number
+    }
+    return home;
+  }
+
   private interface Removal {
     void remove() throws IOException;
   }
@@ -157,10 +180,21 @@ final class RunCommand implements Callable<Integer> {
 
   private int run(Configuration configuration, SessionProgram.Arguments session, SessionHome home)
       throws IOException, InterruptedException {
-    List<Listener> listeners = SealedStart.listeners(configuration.listen());
+    Map<String, String> environment = System.getenv();
+    boolean given = environment.containsKey("SPANK_ISO_NETNS_LISTENING_FD_0");
+    List<Listener> listeners =
+        given
+            ? SealedStart.given(configuration.listen(), environment)
+            : SealedStart.listeners(configuration.listen());
     SealedRun started;
     try {
-      started = SealedStart.start(configuration, listeners, session, System.getenv());
+      started =
+          SealedStart.start(
+              given ? SealPlan.Network.GIVEN : SealPlan.Network.FRESH,
+              configuration,
+              listeners,
+              session,
+              environment);
     } finally {
       listeners.forEach(Listener::close); // the session has its own copies
     }

@@ -9,8 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.casement.isolation.InheritedListener;
+import org.casement.isolation.InheritedListeners;
 import org.casement.isolation.IsolationException;
 import org.casement.isolation.Listener;
+import org.casement.isolation.NetworkHandle;
 import org.casement.isolation.PortRange;
 import org.casement.isolation.Seal;
 import org.casement.isolation.SealPlan;
@@ -22,16 +25,50 @@ import org.casement.supervisor.Supervisor;
 final class SealedStart {
   /// What of the user's environment the session sees.
   private static final List<String> VARIABLES =
-      List.of("HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ", "JAVA_HOME");
+      List.of(
+          "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TZ", "JAVA_HOME", "SLURM_JOB_ID");
+
+  /// In the session's environment: what seals it, in the words of the security model.
+  static final String STRENGTH = "CASEMENT_STRENGTH";
 
   private SealedStart() {}
+
+  /// How many the configuration wants.
+  static int count(Configuration.Listen listen) {
+    return (listen.web() ? 1 : 0) + (listen.console() ? 1 : 0);
+  }
+
+  /// The listeners of a job that is sealed already, in the contract's order.
+  static List<Listener> given(Configuration.Listen listen, Map<String, String> environment)
+      throws IsolationException {
+    if (!NetworkHandle.oursIsRoots()) {
+      throw new IsolationException(
+          "this network namespace is not one that the node agent made; a session makes its own:"
+              + " start it without SPANK_ISO_NETNS_ variables");
+    }
+    List<Listener> listeners = new ArrayList<>();
+    try {
+      for (InheritedListener inherited : InheritedListeners.fromEnvironment(environment)) {
+        listeners.add(Listener.adopt(inherited));
+      }
+      if (listeners.size() != count(listen)) {
+        throw new IsolationException(
+            "this job has %d listeners, and [listen] needs %d: submit it with casement submit, or with --iso-netns-tcp-listeners=%d"
+                .formatted(listeners.size(), count(listen), count(listen)));
+      }
+      return listeners;
+    } catch (IsolationException e) {
+      listeners.forEach(Listener::close);
+      throw e;
+    }
+  }
 
   /// Opens the listeners that the configuration wants, in the contract's order: web, console.
   static List<Listener> listeners(Configuration.Listen listen) throws IsolationException {
     List<Listener> listeners = new ArrayList<>();
     PortRange ports = new PortRange(listen.firstPort(), listen.lastPort());
     try {
-      for (int i = 0; i < (listen.web() ? 1 : 0) + (listen.console() ? 1 : 0); i++) {
+      for (int i = 0; i < count(listen); i++) {
         listeners.add(Listener.open(listen.address(), ports));
       }
       return listeners;
@@ -42,15 +79,19 @@ final class SealedStart {
   }
 
   static SealedRun start(
+      SealPlan.Network network,
       Configuration configuration,
       List<Listener> listeners,
       SessionProgram.Arguments session,
       Map<String, String> environment)
       throws IsolationException {
+    Map<String, String> variables = variables(environment);
+    variables.put(STRENGTH, network == SealPlan.Network.GIVEN ? "node-agent" : "unprivileged");
     return SealedRun.start(
+        network,
         listeners,
-        line(configuration, listeners.size(), session.commandLine()),
-        variables(environment));
+        line(network, configuration, listeners.size(), session.commandLine()),
+        variables);
   }
 
   /// The same for another subcommand without listeners, and what it says in a file.
@@ -61,15 +102,19 @@ final class SealedStart {
       Path log)
       throws IsolationException {
     return SealedRun.start(
-        List.of(), line(configuration, 0, subcommand), variables(environment), log);
+        List.of(),
+        line(SealPlan.Network.FRESH, configuration, 0, subcommand),
+        variables(environment),
+        log);
   }
 
   private static List<String> line(
-      Configuration configuration, int listeners, List<String> subcommand)
+      SealPlan.Network network, Configuration configuration, int listeners, List<String> subcommand)
       throws IsolationException {
     String launcher = Objects.requireNonNull(System.getProperty("casement.launcher"));
     SealPlan plan =
-        SealPlan.leavingThisNetwork(
+        SealPlan.here(
+            network,
             listeners,
             configuration.isolation().nftables(),
             configuration.isolation().nft(),

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
@@ -16,13 +17,16 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.casement.session.SessionId;
 
 /// One session's place in the user's home: `HOME/sessions/ID/` with `session.json` (where it runs),
-/// `link` (the first link into it) and `log`. When a session ends only the log stays, and of logs
-/// the newest twenty.
+/// `link` (into it, good for one entry; a new one takes the place of one that was used), `console`
+/// (the same to the console) and `log`. A session that is a job has `job` (its number), `key` (the
+/// private half of its key) and `job.log` as well, for as long as Slurm knows the job. When a
+/// session ends only the logs stay, and of them the newest twenty.
 record SessionHome(Path directory) {
   private static final Set<PosixFilePermission> PRIVATE_DIRECTORY =
       PosixFilePermissions.fromString("rwx------");
@@ -54,6 +58,50 @@ record SessionHome(Path directory) {
     try (Stream<Path> entries = Files.list(sessions)) {
       return entries.filter(Files::isDirectory).sorted().map(SessionHome::new).toList();
     }
+  }
+
+  /// The home of a session that was submitted.
+  static SessionHome submitted(Path home, SessionId id) throws IOException {
+    SessionHome session = new SessionHome(home.resolve("sessions").resolve(id.value()));
+    if (session.job().isEmpty() && !Files.exists(session.key())) {
+      throw new NoSuchFileException(session.key().toString());
+    }
+    return session;
+  }
+
+  SessionId id() {
+    return new SessionId(directory.getFileName().toString());
+  }
+
+  Path key() {
+    return directory.resolve("key");
+  }
+
+  Path console() {
+    return directory.resolve("console");
+  }
+
+  void writeJob(long job) throws IOException {
+    writePrivately(directory.resolve("job"), job + "\n");
+  }
+
+  /// The job that it is, if it is one.
+  OptionalLong job() {
+    try {
+      String text = Files.readString(directory.resolve("job")).strip();
+      return text.matches("[0-9]{1,18}")
+          ? OptionalLong.of(Long.parseLong(text))
+          : OptionalLong.empty();
+    } catch (IOException e) {
+      return OptionalLong.empty();
+    }
+  }
+
+  /// Slurm knows its job no more.
+  void forget() throws IOException {
+    tidy();
+    Files.deleteIfExists(directory.resolve("job"));
+    Files.deleteIfExists(key());
   }
 
   Path log() {
@@ -113,7 +161,7 @@ record SessionHome(Path directory) {
   /// What an ended session leaves is its log.
   void tidy() throws IOException {
     Files.deleteIfExists(link());
-    Files.deleteIfExists(directory.resolve("console"));
+    Files.deleteIfExists(console());
     Files.deleteIfExists(directory.resolve("session.json"));
   }
 
@@ -124,6 +172,7 @@ record SessionHome(Path directory) {
           entries
               .filter(entry -> Files.isDirectory(entry, LinkOption.NOFOLLOW_LINKS))
               .filter(entry -> !Files.exists(entry.resolve("session.json")))
+              .filter(entry -> !Files.exists(entry.resolve("key")))
               .sorted(Comparator.comparingLong(SessionHome::modified).reversed())
               .skip(LOGS_KEPT)
               .toList();

@@ -44,9 +44,6 @@ import org.casement.web.WebConnector;
 /// `casement session`: the supervisor and the connectors of one session, wired together. Started in
 /// the sealed namespace, with the listeners inherited.
 final class SessionProgram {
-  /// What seals this session, in the words of the security model: the user's own namespaces.
-  private static final String STRENGTH = "unprivileged";
-
   /// A link that was asked for later is for now.
   private static final Duration LINK_VALIDITY = Duration.ofMinutes(10);
 
@@ -88,6 +85,7 @@ final class SessionProgram {
   private final Consumer<List<URI>> listening;
   private final SecureRandom random = new SecureRandom();
   private final InstantSource clock = new SteadyClock(Instant.now(), System::nanoTime);
+  private final String strength;
   private final CountDownLatch ended = new CountDownLatch(1);
   private volatile int exitStatus = Main.FAILED;
 
@@ -101,6 +99,7 @@ final class SessionProgram {
       Consumer<List<URI>> listening) {
     this.arguments = arguments;
     this.environment = environment;
+    this.strength = environment.getOrDefault(SealedStart.STRENGTH, "unprivileged");
     this.prelude = prelude;
     this.listeners = List.copyOf(listeners);
     this.listening = listening;
@@ -153,9 +152,10 @@ final class SessionProgram {
           "walltime",
           arguments.walltime().toSeconds() + "s",
           "strength",
-          STRENGTH,
+          strength,
           "layers",
           environment.getOrDefault(Seal.LAYERS_VARIABLE, "none"));
+      sayIfTheOverlayIsMemory(configuration, log);
       story.follow(new StoryLog(log));
       story.follow(announcer);
       Supervisor supervisor =
@@ -168,6 +168,23 @@ final class SessionProgram {
               clock);
       supervisor.look();
       return live(configuration, story, supervisor, loops, log, announcer);
+    }
+  }
+
+  /// On a node without disks the runtime directory is memory: what the guest writes is then the
+  /// job's memory, beside the machine's own.
+  private void sayIfTheOverlayIsMemory(Configuration configuration, EventLog log)
+      throws IOException {
+    String type = Files.getFileStore(arguments.runtime()).type();
+    if (type.equals("tmpfs") || type.equals("ramfs")) {
+      log.warn(
+          "overlay-in-memory",
+          "directory",
+          arguments.runtime(),
+          "limit",
+          configuration.machine().overlayLimitGibibytes() + "GiB",
+          "countsAgainst",
+          environment.containsKey("SLURM_JOB_ID") ? "the job's memory" : "this node's memory");
     }
   }
 
@@ -186,7 +203,7 @@ final class SessionProgram {
             door,
             story,
             Prelude.result(prelude.pages()),
-            STRENGTH,
+            strength,
             () -> supervisor.end(EndReason.of(EndReason.Kind.USER)),
             new Desk.Power(configuration.console().power(), supervisor::press),
             supervisor::watchScreen,
@@ -198,7 +215,7 @@ final class SessionProgram {
     try {
       if (configuration.listen().web()) {
         InheritedListener listener = unused.removeFirst();
-        addresses.put("web", address(configuration.listen().address(), listener.port()));
+        addresses.put("web", address(listener));
         open.push(
             WebConnector.open(
                 desk,
@@ -210,13 +227,13 @@ final class SessionProgram {
       }
       if (configuration.listen().console()) {
         InheritedListener listener = unused.removeFirst();
-        addresses.put("console", address(configuration.listen().address(), listener.port()));
+        addresses.put("console", address(listener));
         open.push(ConsoleConnector.open(desk, listener.descriptor(), supervisor.vncSocket()));
       }
       open.push(
           ControlSocket.open(
               arguments.runtime(), command -> answer(command, supervisor, door, addresses)));
-      announce(door, addresses, announcer);
+      announce(door, addresses, announcer, log);
       return Main.onSignal(() -> signalled(supervisor)) ? status(supervisor.live()) : Main.OK;
     } finally {
       while (!open.isEmpty()) {
@@ -258,24 +275,40 @@ final class SessionProgram {
         : Optional.empty();
   }
 
-  /// Prints the first links and leaves them in the session home.
+  /// Prints the first links and leaves them in the session home, where there is always one that
+  /// nobody has used: from another node the user has no other way to one.
   ///
   /// SECURITY: a link is an entry until it is used; where others can read what is printed (a batch
   /// job's output), only where it is is said.
-  private void announce(Door door, Map<String, String> addresses, Announcer announcer)
+  private void announce(Door door, Map<String, String> addresses, Announcer announcer, EventLog log)
       throws IOException {
     announcer.print("session " + arguments.id());
     List<URI> links = new ArrayList<>();
     boolean readable = isReadableForOthers(STANDARD_OUTPUT);
     for (Map.Entry<String, String> address : addresses.entrySet()) {
-      String link = link(address.getValue(), door, Optional.empty());
-      links.add(URI.create(link));
       String name = address.getKey().equals("web") ? "link" : address.getKey();
       Path file = arguments.home().resolve(name);
-      SessionHome.writePrivately(file, link + "\n");
+      String link = leaveLink(file, address.getValue(), door, log);
+      links.add(URI.create(link));
       announcer.print(readable ? name + "-file " + file : name + " " + link);
     }
     listening.accept(links);
+  }
+
+  private String leaveLink(Path file, String address, Door door, EventLog log) throws IOException {
+    Runnable again =
+        () -> {
+          try {
+            String _ = leaveLink(file, address, door, log);
+          } catch (IOException e) {
+            log.warn("no-link", "file", file, "error", e);
+          }
+        };
+    // Files on a network may keep a thread waiting.
+    Runnable used = () -> Thread.ofPlatform().daemon().name("link").start(again);
+    String link = address + "#t=" + door.mintStandingLink(used).base64url();
+    SessionHome.writePrivately(file, link + "\n");
+    return link;
   }
 
   private static boolean isReadableForOthers(Path output) {
@@ -287,18 +320,19 @@ final class SessionProgram {
     }
   }
 
-  private static String link(String address, Door door, Optional<Duration> validity) {
-    return address + "#t=" + door.mintLink(validity).base64url();
+  private static String link(String address, Door door) {
+    return address + "#t=" + door.mintLink(LINK_VALIDITY).base64url();
   }
 
-  private static String address(InetAddress listening, int port) throws IOException {
+  private static String address(InheritedListener listener) throws IOException {
+    InetAddress listening = listener.address();
     String host =
         listening.isAnyLocalAddress()
             ? SealedStart.node()
             : listening instanceof Inet6Address
                 ? "[" + listening.getHostAddress() + "]"
                 : listening.getHostAddress();
-    return "http://" + host + ":" + port + "/";
+    return "http://" + host + ":" + listener.port() + "/";
   }
 
   private static Map<String, Object> answer(
@@ -307,8 +341,7 @@ final class SessionProgram {
       case "status" -> supervisor.status();
       case "link" -> {
         Map<String, Object> links = new LinkedHashMap<>();
-        addresses.forEach(
-            (name, address) -> links.put(name, link(address, door, Optional.of(LINK_VALIDITY))));
+        addresses.forEach((name, address) -> links.put(name, link(address, door)));
         yield links;
       }
       case "stop" -> {

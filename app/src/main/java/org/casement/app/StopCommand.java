@@ -1,5 +1,6 @@
 package org.casement.app;
 
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -10,7 +11,12 @@ final class StopCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    choice.ask("stop");
+    SessionChoice.Live live = choice.one();
+    if (live.status().isPresent()) {
+      Map<String, Object> _ = live.ask("stop");
+    } else {
+      choice.slurm().end(live.job().orElseThrow());
+    }
     return Main.OK;
   }
 }

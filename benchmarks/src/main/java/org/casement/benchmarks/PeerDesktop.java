@@ -120,7 +120,7 @@ final class PeerDesktop implements AutoCloseable {
             "http://127.0.0.1:"
                 + connector.address().getPort()
                 + "/#t="
-                + door.mintLink(Optional.empty()).base64url());
+                + door.mintStandingLink(() -> {}).base64url());
   }
 
   /// All but the guest.

@@ -57,7 +57,7 @@ public final class RelayHost {
     ConsoleConnector console =
         ConsoleConnector.open(desk, socket.intValue(), Path.of(arguments[1]));
     System.out.println(
-        console.address().getPort() + " " + door.mintLink(Optional.empty()).base64url());
+        console.address().getPort() + " " + door.mintStandingLink(() -> {}).base64url());
     while (System.in.read() >= 0) {}
     console.close();
   }

@@ -203,6 +203,39 @@ public final class Cluster implements AutoCloseable {
     return "env JAVA_HOME=%s %s/bin/casement".formatted(System.getProperty("java.home"), copy);
   }
 
+  /// The golden image, where the cluster's users can read it.
+  public Path image() {
+    Path copy = directory.resolve("image");
+    if (Files.notExists(copy)) {
+      Command.run("cp", "-a", System.getProperty("casement.image", ""), copy.toString()).orFail();
+      Command.run("chmod", "-R", "a+rX", copy.toString()).orFail();
+    }
+    return copy;
+  }
+
+  /// A port of this machine's that leads to one in the cluster, for a browser.
+  ///
+  /// @param port the number of both
+  public Process relay(String host, int port) {
+    String inner =
+        "nsenter --net --target %s socat STDIO TCP:%s:%d"
+            .formatted(
+                Command.run("cat", directory.resolve("cluster/pid").toString()).orFail().strip(),
+                host,
+                port);
+    try {
+      return new ProcessBuilder(
+              "socat",
+              "TCP-LISTEN:%d,bind=127.0.0.1,reuseaddr,fork".formatted(port),
+              "EXEC:" + inner.replace(":", "\\:"))
+          .redirectErrorStream(true)
+          .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+          .start();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   // ---- the agent
 
   /// Starts the agent of a node and waits until it is ready.

@@ -1,10 +1,13 @@
 package org.casement.isolation;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +28,8 @@ public final class InheritedListeners {
   private static final int SO_TYPE = 3;
   private static final int SO_ACCEPTCONN = 30;
   private static final int SOCK_STREAM = 1;
+  private static final int AF_INET = 2;
+  private static final int AF_INET6 = 10;
   private static final int F_GETFD = 1;
   private static final int F_SETFD = 2;
   private static final int F_GETFL = 3;
@@ -83,7 +88,7 @@ public final class InheritedListeners {
     }
     long status = Linux.must(what, Linux.Call.FCNTL, descriptor, F_GETFL);
     Linux.must(what, Linux.Call.FCNTL, descriptor, F_SETFL, status | O_NONBLOCK);
-    return new InheritedListener(descriptor, port(what, descriptor));
+    return listener(what, descriptor);
   }
 
   private static int option(String what, int descriptor, int option) throws IsolationException {
@@ -102,16 +107,23 @@ public final class InheritedListeners {
     }
   }
 
-  private static int port(String what, int descriptor) throws IsolationException {
+  private static InheritedListener listener(String what, int descriptor) throws IsolationException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment name = arena.allocate(128, 8);
       MemorySegment length = arena.allocateFrom(JAVA_INT, 128);
       Linux.must(what, Linux.Call.GETSOCKNAME, descriptor, name.address(), length.address());
       int family = name.get(JAVA_SHORT, 0);
-      if (family != 2 && family != 10) { // AF_INET, AF_INET6
+      if (family != AF_INET && family != AF_INET6) {
         throw new IsolationException("cannot " + what + ": it is not a TCP socket");
       }
-      return Short.toUnsignedInt(name.get(JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN), 2));
+      byte[] address =
+          (family == AF_INET ? name.asSlice(4, 4) : name.asSlice(8, 16)).toArray(JAVA_BYTE);
+      return new InheritedListener(
+          descriptor,
+          InetAddress.getByAddress(address),
+          Short.toUnsignedInt(name.get(JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN), 2)));
+    } catch (UnknownHostException impossible) {
+      throw new IsolationException("cannot " + what + ": " + impossible.getMessage(), impossible);
     }
   }
 

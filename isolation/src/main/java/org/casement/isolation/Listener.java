@@ -95,6 +95,20 @@ public final class Listener implements AutoCloseable {
                 one ? "is" : "are"));
   }
 
+  /// One that whoever sealed this namespace has left open, to be handed further in. It is ours from
+  /// now on.
+  public static Listener adopt(InheritedListener inherited) throws IsolationException {
+    long high =
+        Linux.must(
+            "use descriptor " + inherited.descriptor(),
+            Linux.Call.FCNTL,
+            inherited.descriptor(),
+            F_DUPFD_CLOEXEC,
+            LOWEST_DESCRIPTOR);
+    Linux.call(Linux.Call.CLOSE, inherited.descriptor());
+    return new Listener(inherited.address(), inherited.port(), (int) high, "listener-filter=job");
+  }
+
   /// Null if the port is taken.
   private static @Nullable Listener tryOpen(InetAddress address, int port, Layers.Use filter)
       throws IsolationException {
@@ -230,7 +244,7 @@ public final class Listener implements AutoCloseable {
       throw new IllegalStateException("the listener is closed or handed over already");
     }
     closed = true;
-    return new InheritedListener(descriptor, port);
+    return new InheritedListener(descriptor, address, port);
   }
 
   /// Gives up this process's copy. The port stays taken while the session has its own.

@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,6 +57,30 @@ final class Loopback {
       Files.writeString(LOW_PORTS, "0");
     } catch (IOException e) {
       throw new IsolationException("cannot write " + LOW_PORTS + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// What [#configure()] does has been done.
+  static void verifyConfigured() throws IsolationException {
+    boolean up = (flags("lo") & IFF_UP) != 0;
+    int first;
+    try {
+      first = Integer.parseInt(Files.readString(LOW_PORTS).strip());
+    } catch (IOException | NumberFormatException e) {
+      throw new IsolationException("cannot read " + LOW_PORTS + ": " + e.getMessage(), e);
+    }
+    try (ServerSocket second = new ServerSocket()) {
+      second.bind(new InetSocketAddress(SECOND_ADDRESS, 0));
+    } catch (IOException e) {
+      throw new IsolationException(
+          "the job's network lacks " + SECOND_ADDRESS.getHostAddress() + ": " + e.getMessage(), e);
+    }
+    if (!up || first > 445) { // the share's
+      throw new IsolationException(
+          "the job's network was not made by Casement's node agent: loopback is "
+              + (up ? "up" : "down")
+              + ", an ordinary user's ports begin at "
+              + first);
     }
   }
 

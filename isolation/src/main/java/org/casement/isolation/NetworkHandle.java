@@ -15,6 +15,11 @@ public final class NetworkHandle implements AutoCloseable {
   /// ioctl_ns(2)
   private static final int NS_GET_NSTYPE = 0xb703;
 
+  private static final int NS_GET_USERNS = 0xb701;
+
+  /// PROC_USER_INIT_INO (linux/proc_ns.h)
+  private static final long FIRST_USER_NAMESPACE = 0xEFFFFFFDL;
+
   private static final int MS_BIND = 0x1000;
   private static final int MNT_DETACH = 2;
   private static final int AT_FDCWD = -100;
@@ -55,6 +60,33 @@ public final class NetworkHandle implements AutoCloseable {
       return "net:[" + Files.getAttribute(handle, "unix:ino") + "]";
     } catch (IOException e) {
       throw new IsolationException("cannot look at " + handle + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// Whether root of this node has made the network namespace that we are in: by the user namespace
+  /// that it belongs to, the first one. Another's may not even be asked about from here.
+  public static boolean oursIsRoots() throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      long network =
+          Linux.must(
+              "open " + OUR_NAMESPACE,
+              Linux.Call.OPENAT,
+              AT_FDCWD,
+              arena.allocateFrom(OUR_NAMESPACE.toString()).address(),
+              O_CLOEXEC);
+      long owner = Linux.call(Linux.Call.IOCTL, network, NS_GET_USERNS);
+      Linux.call(Linux.Call.CLOSE, network);
+      if (owner < 0) {
+        return false;
+      }
+      try {
+        Object inode = Files.getAttribute(Path.of("/proc/self/fd/" + owner), "unix:ino");
+        return inode.equals(FIRST_USER_NAMESPACE);
+      } catch (IOException e) {
+        return false;
+      } finally {
+        Linux.call(Linux.Call.CLOSE, owner);
+      }
     }
   }
 

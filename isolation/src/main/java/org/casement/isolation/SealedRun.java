@@ -57,7 +57,7 @@ public final class SealedRun implements AutoCloseable {
   /// Why this user cannot seal on this node, or empty: by making the namespaces and running `true`.
   public static Optional<String> problem() {
     try {
-      List<String> line = namespaces();
+      List<String> line = namespaces(SealPlan.Network.FRESH);
       line.add("/usr/bin/true");
       ShortRun run = ShortRun.of(line, TRIAL_LIMIT);
       return run.succeeded()
@@ -74,24 +74,29 @@ public final class SealedRun implements AutoCloseable {
   /// Starts `seal` as the first process of fresh namespaces, with the listeners at descriptors 3,
   /// 4, … and nothing else open but the standard streams.
   ///
+  /// @param network as in the plan that `seal` gets
   /// @param seal the command that calls [Seal#enter]: absolute path first
   /// @param environment for it; the listeners' variables are added
   public static SealedRun start(
-      List<Listener> listeners, List<String> seal, Map<String, String> environment)
+      SealPlan.Network network,
+      List<Listener> listeners,
+      List<String> seal,
+      Map<String, String> environment)
       throws IsolationException {
-    return start(listeners, List.of(), seal, environment);
+    return start(network, listeners, List.of(), seal, environment);
   }
 
-  /// The same with all that is said, by `unshare` as well, in `log` instead of this process's
-  /// standard streams.
+  /// The same in a fresh network, with all that is said, by `unshare` as well, in `log` instead of
+  /// this process's standard streams.
   public static SealedRun start(
       List<Listener> listeners, List<String> seal, Map<String, String> environment, Path log)
       throws IsolationException {
     List<String> shell = List.of("/bin/sh", "-c", "exec \"$@\" >\"$0\" 2>&1", log.toString());
-    return start(listeners, shell, seal, environment);
+    return start(SealPlan.Network.FRESH, listeners, shell, seal, environment);
   }
 
   private static SealedRun start(
+      SealPlan.Network network,
       List<Listener> listeners,
       List<String> shell,
       List<String> seal,
@@ -99,7 +104,7 @@ public final class SealedRun implements AutoCloseable {
       throws IsolationException {
     List<String> line = new ArrayList<>(shell);
     line.addAll(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
-    line.addAll(namespaces());
+    line.addAll(namespaces(network));
     line.addAll(seal);
     Map<String, String> variables = new TreeMap<>(environment);
     variables.keySet().removeIf(name -> name.startsWith("SPANK_ISO_NETNS_"));
@@ -141,17 +146,18 @@ public final class SealedRun implements AutoCloseable {
     return cause == null ? e.toString() : String.valueOf(cause.getMessage());
   }
 
-  private static List<String> namespaces() throws IsolationException {
+  private static List<String> namespaces(SealPlan.Network network) throws IsolationException {
     for (Path tool : List.of(SETPRIV, UNSHARE)) {
       if (!Files.isExecutable(tool)) {
         throw new IsolationException("cannot seal a session: no " + tool + "; install util-linux");
       }
     }
-    return new ArrayList<>(
+    List<String> line = new ArrayList<>(List.of(UNSHARE.toString(), "--user"));
+    if (network == SealPlan.Network.FRESH) {
+      line.add("--net");
+    }
+    line.addAll(
         List.of(
-            UNSHARE.toString(),
-            "--user",
-            "--net",
             "--pid",
             "--ipc",
             "--fork",
@@ -162,6 +168,7 @@ public final class SealedRun implements AutoCloseable {
             "--map-group=" + Linux.call(Linux.Call.GETGID),
             "--keep-caps",
             "--"));
+    return line;
   }
 
   /// wait4(2) for our own child: its status, or 128 + the signal.

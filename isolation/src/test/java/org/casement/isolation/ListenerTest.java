@@ -101,7 +101,7 @@ class ListenerTest {
       Linux.call(Linux.Call.FCNTL, descriptor, 4, 2);
       Map<String, String> environment = variables(descriptor, listener.port(), "tcp");
       assertThat(InheritedListeners.fromEnvironment(environment))
-          .isEqualTo(List.of(new InheritedListener(descriptor, listener.port())));
+          .isEqualTo(List.of(new InheritedListener(descriptor, LOCAL, listener.port())));
       assertThat(Linux.call(Linux.Call.FCNTL, descriptor, 1)).isEqualTo(1);
       assertThat(Linux.call(Linux.Call.FCNTL, descriptor, 3) & 0x800).isNotZero();
     }

@@ -52,12 +52,19 @@ final class SealMain {
   static SealedRun start(List<Listener> listeners, Layers.Use nftables, List<String> command)
       throws IsolationException {
     SealPlan plan =
-        SealPlan.leavingThisNetwork(
-            listeners.size(), nftables, Path.of("/usr/sbin/nft"), Set.of(445, 54_321));
+        SealPlan.here(
+            SealPlan.Network.FRESH,
+            listeners.size(),
+            nftables,
+            Path.of("/usr/sbin/nft"),
+            Set.of(445, 54_321));
     List<String> line = java("seal", plan.argument());
     line.addAll(command);
     return SealedRun.start(
-        listeners, line, new java.util.TreeMap<>(Map.of("PATH", "/usr/bin:/usr/sbin")));
+        SealPlan.Network.FRESH,
+        listeners,
+        line,
+        new java.util.TreeMap<>(Map.of("PATH", "/usr/bin:/usr/sbin")));
   }
 
   static List<String> java(String... arguments) {

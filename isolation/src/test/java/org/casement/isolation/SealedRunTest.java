@@ -181,7 +181,8 @@ class SealedRunTest {
   void withoutFreshNamespacesNothingRuns() throws Exception {
     Path ran = directory.resolve("ran");
     SealPlan plan =
-        SealPlan.leavingThisNetwork(0, Layers.Use.AUTO, Path.of("/usr/sbin/nft"), Set.of(445));
+        SealPlan.here(
+            SealPlan.Network.FRESH, 0, Layers.Use.AUTO, Path.of("/usr/sbin/nft"), Set.of(445));
     List<String> line = SealMain.java("seal", plan.argument(), "/bin/touch", ran.toString());
     Process process = new ProcessBuilder(line).redirectErrorStream(true).start();
     assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).lines())
@@ -196,9 +197,10 @@ class SealedRunTest {
   void aRequiredFirewallThatIsNotThereStopsTheStart() throws Exception {
     Path ran = directory.resolve("ran");
     SealPlan plan =
-        SealPlan.leavingThisNetwork(0, Layers.Use.REQUIRED, Path.of("/no/nft"), Set.of(445));
+        SealPlan.here(
+            SealPlan.Network.FRESH, 0, Layers.Use.REQUIRED, Path.of("/no/nft"), Set.of(445));
     List<String> line = SealMain.java("seal", plan.argument(), "/bin/touch", ran.toString());
-    try (SealedRun run = SealedRun.start(List.of(), line, Map.of())) {
+    try (SealedRun run = SealedRun.start(SealPlan.Network.FRESH, List.of(), line, Map.of())) {
       assertThat(run.waitFor()).isEqualTo(70);
     }
     assertThat(ran).doesNotExist();
@@ -207,7 +209,13 @@ class SealedRunTest {
   @Test
   void aPlanSurvivesTheCommandLine() {
     SealPlan plan =
-        new SealPlan("net:[1]", 2, Layers.Use.OFF, Path.of("/usr/sbin/nft"), Set.of(445, 3389));
+        new SealPlan(
+            SealPlan.Network.GIVEN,
+            "net:[1]",
+            2,
+            Layers.Use.OFF,
+            Path.of("/usr/sbin/nft"),
+            Set.of(445, 3389));
     assertThat(SealPlan.parse(plan.argument())).isEqualTo(plan);
     assertThatThrownBy(() -> SealPlan.parse("net:[1] 2"))
         .isInstanceOf(IllegalArgumentException.class);

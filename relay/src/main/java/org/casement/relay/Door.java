@@ -51,7 +51,11 @@ public final class Door {
     BAD_MESSAGE
   }
 
-  private record Link(Secret token, Instant notAfter) {}
+  private record Link(Secret token, Instant notAfter, Runnable used) {
+    boolean stands() {
+      return notAfter.equals(Instant.MAX);
+    }
+  }
 
   /// Whoever holds this cookie.
   record Browser(Secret cookie) {}
@@ -66,13 +70,25 @@ public final class Door {
     this.refusals = new Refusals<>("refused", Refusal.class, log, clock);
   }
 
-  /// The token of a new link, good for one entry, for `validity` or else for the session's life.
-  public synchronized Secret mintLink(Optional<Duration> validity) {
+  /// The token of a new link, good for one entry within `validity`.
+  public synchronized Secret mintLink(Duration validity) {
+    return mint(clock.instant().plus(validity), () -> {});
+  }
+
+  /// The token of a link that is good for one entry as long as the session lives.
+  ///
+  /// @param used told when it has been used, on whatever thread that is: it must not block
+  public synchronized Secret mintStandingLink(Runnable used) {
+    return mint(Instant.MAX, used);
+  }
+
+  private Secret mint(Instant notAfter, Runnable used) {
     if (links.size() == LINKS_LIMIT) {
-      links.removeFirst();
+      // The others are written down somewhere, and there are few.
+      links.remove(
+          links.stream().filter(link -> !link.stands()).findFirst().orElse(links.getFirst()));
     }
-    Instant notAfter = validity.map(clock.instant()::plus).orElse(Instant.MAX);
-    Link link = new Link(Secret.random(random), notAfter);
+    Link link = new Link(Secret.random(random), notAfter, used);
     links.add(link);
     return link.token();
   }
@@ -106,7 +122,11 @@ public final class Door {
         used = Optional.of(link);
       }
     }
-    used.ifPresent(links::remove);
+    used.ifPresent(
+        link -> {
+          links.remove(link);
+          link.used().run();
+        });
     return used.isPresent();
   }
 

@@ -11,7 +11,6 @@ import java.io.PrintStream;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Optional;
 import org.casement.session.EventLog;
 import org.casement.session.SessionId;
 import org.junit.jupiter.api.Test;
@@ -27,7 +26,7 @@ class DoorTest {
           new EventLog(new PrintStream(logged, true, UTF_8), () -> now));
 
   private String mint() {
-    return door.mintLink(Optional.empty()).base64url();
+    return door.mintStandingLink(() -> {}).base64url();
   }
 
   private static HttpHeaders cookie(String setCookie) {
@@ -41,11 +40,11 @@ class DoorTest {
 
   @Test
   void aLinkIsGoodOnceAndOnlyForItsTime() {
-    String token = door.mintLink(Optional.of(Duration.ofMinutes(10))).base64url();
+    String token = door.mintLink(Duration.ofMinutes(10)).base64url();
     now = now.plus(Duration.ofMinutes(10));
     assertThat(door.enter(token, none())).isPresent();
     assertThat(door.enter(token, none())).isEmpty();
-    String late = door.mintLink(Optional.of(Duration.ofMinutes(10))).base64url();
+    String late = door.mintLink(Duration.ofMinutes(10)).base64url();
     now = now.plus(Duration.ofMinutes(10)).plusMillis(1);
     assertThat(door.enter(late, none())).isEmpty();
   }
@@ -59,6 +58,21 @@ class DoorTest {
     }
     assertThat(door.enter(first, none())).isEmpty();
     assertThat(door.enter(second, none())).isPresent();
+  }
+
+  @Test
+  void aStandingLinkOutlastsTheOthersAndIsHeardOfOnce() {
+    int[] used = {0};
+    String standing = door.mintStandingLink(() -> used[0]++).base64url();
+    String early = door.mintLink(Duration.ofMinutes(10)).base64url();
+    for (int i = 0; i < Door.LINKS_LIMIT; i++) {
+      door.mintLink(Duration.ofMinutes(10));
+    }
+    assertThat(door.enter(early, none())).isEmpty();
+    assertThat(used[0]).isZero();
+    assertThat(door.enter(standing, none())).isPresent();
+    assertThat(door.enter(standing, none())).isEmpty();
+    assertThat(used[0]).isOne();
   }
 
   @Test
