@@ -201,7 +201,9 @@ final class PolicyTest {
     }
     cluster.alice("scontrol update jobid=" + job[0] + " comment=none");
     assertThat(outside(job[0], "").err()).contains("nobody joins a session of Casement's");
-    // A later agent asks the controller again: docs/iso_netns.md.
+    cluster.killAgent("n1");
+    cluster.startAgain("n1");
+    assertThat(outside(job[0], "").err()).contains("nobody joins a session of Casement's");
     // The same with another comment is joined.
     String[] other = sleeping("--comment=casement:1:short").split(" ", -1);
     assertThat(outside(other[0], "").out().strip()).isEqualTo(other[1]);

@@ -14,19 +14,34 @@ import org.casement.node.TaskRequest.Listeners;
 /// @param step the one that made it
 /// @param listeners what the first step that wanted any was given
 /// @param ports theirs, TCP first
-record JobRecord(Optional<String> namespace, long step, Listeners listeners, List<Integer> ports) {
-  static final JobRecord UNMADE = new JobRecord(Optional.empty(), 0, Listeners.NONE, List.of());
+/// @param kind what the controller said when it was asked first; its owner can change the comment
+///   that this is told by
+record JobRecord(
+    Optional<String> namespace, long step, Listeners listeners, List<Integer> ports, Kind kind) {
+  /// Whether nobody may join it.
+  enum Kind {
+    UNKNOWN,
+    JOB,
+    SESSION
+  }
+
+  static final JobRecord UNMADE =
+      new JobRecord(Optional.empty(), 0, Listeners.NONE, List.of(), Kind.UNKNOWN);
 
   JobRecord {
     ports = List.copyOf(ports);
   }
 
   static JobRecord made(String namespace, long step) {
-    return new JobRecord(Optional.of(namespace), step, Listeners.NONE, List.of());
+    return new JobRecord(Optional.of(namespace), step, Listeners.NONE, List.of(), Kind.UNKNOWN);
   }
 
   JobRecord with(Listeners given, List<Integer> theirPorts) {
-    return new JobRecord(namespace, step, given, theirPorts);
+    return new JobRecord(namespace, step, given, theirPorts, kind);
+  }
+
+  JobRecord with(Kind told) {
+    return new JobRecord(namespace, step, listeners, ports, told);
   }
 
   List<Integer> tcpPorts() {
@@ -41,13 +56,14 @@ record JobRecord(Optional<String> namespace, long step, Listeners listeners, Lis
     if (namespace.isEmpty()) {
       return "";
     }
-    return "%s %s %d,%d %s\n"
+    return "%s %s %d,%d %s %s\n"
         .formatted(
             namespace.get(),
             step,
             listeners.tcp(),
             listeners.udp(),
-            ports.stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]")));
+            ports.stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]")),
+            kind);
   }
 
   /// Empty where the file was not written to its end.
@@ -56,7 +72,7 @@ record JobRecord(Optional<String> namespace, long step, Listeners listeners, Lis
       return Optional.of(UNMADE);
     }
     String[] fields = text.strip().split(" ", -1);
-    if (fields.length != 4 || !fields[3].matches("\\[[0-9,]*\\]") || !text.endsWith("\n")) {
+    if (fields.length != 5 || !fields[3].matches("\\[[0-9,]*\\]") || !text.endsWith("\n")) {
       return Optional.empty();
     }
     try {
@@ -70,8 +86,12 @@ record JobRecord(Optional<String> namespace, long step, Listeners listeners, Lis
           .map(
               listeners ->
                   new JobRecord(
-                      Optional.of(fields[0]), Long.parseLong(fields[1]), listeners, ports));
-    } catch (NumberFormatException e) {
+                      Optional.of(fields[0]),
+                      Long.parseLong(fields[1]),
+                      listeners,
+                      ports,
+                      Kind.valueOf(fields[4])));
+    } catch (IllegalArgumentException e) { // a number or a kind
       return Optional.empty();
     }
   }

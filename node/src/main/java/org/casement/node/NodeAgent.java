@@ -247,17 +247,44 @@ final class NodeAgent {
       }
       throw e;
     }
-    Thread.ofPlatform().daemon().start(() -> verdicts.prepareSession(request.job()));
+    Thread.ofPlatform().daemon().start(() -> learnKind(request.job()));
+  }
+
+  /// Asks what the job is while its first task starts: who joins later has to know, and its owner
+  /// can make it look like something else.
+  private void learnKind(long job) {
+    try {
+      JobRecord.Kind kind = verdicts.kind(job);
+      ReentrantLock lock = lock(job);
+      lock.lock();
+      try {
+        Optional<JobRecord> known = store.find(job);
+        if (known.isPresent()
+            && known.get().namespace().isPresent()
+            && known.get().kind() == JobRecord.Kind.UNKNOWN) {
+          store.write(job, known.get().with(kind));
+        }
+      } finally {
+        lock.unlock();
+      }
+    } catch (IOException e) {
+      log("job %d: %s".formatted(job, e.getMessage()));
+    }
   }
 
   private static String ports(List<Integer> ports) {
     return ports.isEmpty() ? "" : ", ports " + ports;
   }
 
-  private void join(PacketSocket connection, TaskRequest request, JobRecord job)
+  private void join(PacketSocket connection, TaskRequest request, JobRecord known)
       throws IOException {
+    JobRecord job = known;
     if (request.step() != job.step()) {
-      if (verdicts.isSession(request.job())) {
+      if (job.kind() == JobRecord.Kind.UNKNOWN) {
+        job = job.with(verdicts.kind(request.job()));
+        store.write(request.job(), job);
+      }
+      if (job.kind() == JobRecord.Kind.SESSION) {
         throw new IsolationException("nobody joins a session of Casement's");
       }
       if (!request.asked()) {

@@ -15,8 +15,6 @@ final class Verdicts {
   /// Why policy seals a job; an empty reason for one that it does not.
   private final Map<Long, Optional<String>> reasons = new ConcurrentHashMap<>();
 
-  private final Map<Long, Boolean> sessions = new ConcurrentHashMap<>();
-
   Verdicts(NodeSettings.Policy policy, Controller controller) {
     this.policy = policy;
     this.controller = controller;
@@ -76,26 +74,12 @@ final class Verdicts {
     return known;
   }
 
-  /// Asks whether the job is a session, while its first task starts: who joins later has to know.
-  void prepareSession(long job) {
-    try {
-      boolean _ = isSession(job);
-    } catch (IOException e) {
-      NodeAgent.log(String.valueOf(e.getMessage()));
-    }
-  }
-
-  boolean isSession(long job) throws IOException {
-    Boolean known = sessions.get(job);
-    if (known == null) {
-      known = controller.isSession(job);
-      sessions.put(job, known);
-    }
-    return known;
+  /// What the controller says now.
+  JobRecord.Kind kind(long job) throws IOException {
+    return controller.isSession(job) ? JobRecord.Kind.SESSION : JobRecord.Kind.JOB;
   }
 
   void forget(long job) {
     reasons.remove(job);
-    sessions.remove(job);
   }
 }

@@ -19,6 +19,8 @@ class JobRecordTest {
     assertThat(JobRecord.parse(JobRecord.UNMADE.text())).contains(JobRecord.UNMADE);
     JobRecord plain = JobRecord.made("net:[1]", 0);
     assertThat(JobRecord.parse(plain.text())).contains(plain);
+    JobRecord session = MADE.with(JobRecord.Kind.SESSION);
+    assertThat(JobRecord.parse(session.text())).contains(session);
   }
 
   @Test
@@ -31,11 +33,13 @@ class JobRecordTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "net:[4026532177] 4294967291 2,1 [21000,21001,21002]",
-        "net:[4026532177] 4294967291 2,1 [21000,21001]\n",
-        "net:[4026532177] 4294967291 2,1\n",
-        "net:[4026532177] x 0,0 []\n",
-        "net:[4026532177] 1 0,0 [99999999999]\n",
+        "net:[4026532177] 4294967291 2,1 [21000,21001,21002] JOB",
+        "net:[4026532177] 4294967291 2,1 [21000,21001] JOB\n",
+        "net:[4026532177] 4294967291 2,1 JOB\n",
+        "net:[4026532177] x 0,0 [] JOB\n",
+        "net:[4026532177] 1 0,0 [99999999999] JOB\n",
+        "net:[4026532177] 1 0,0 [] OTHER\n",
+        "net:[4026532177] 1 0,0 []\n",
         "\n"
       })
   void aDamagedOneIsNone(String text) {
