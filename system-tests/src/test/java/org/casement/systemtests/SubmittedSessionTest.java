@@ -188,8 +188,14 @@ final class SubmittedSessionTest {
     cluster.run("install -d -m 1777 /run/memory").orFail();
     configure(
         "alice",
-        "[slurm]\nplugin = \"off\"\n[session]\nruntime_parent = \"/run/memory\"\n"
-            + "[machine]\noverlay_limit_gib = 1\n");
+        """
+        [slurm]
+        plugin = "off"
+        [session]
+        runtime_parent = "/run/memory"
+        [machine]
+        overlay_limit_gib = 1
+        """);
     String printed = casement("alice", "submit --time 30m -- --partition=two");
     showsItsDesktop(printed, "n2", "10.77.0.12", "unprivileged");
     String session = word(printed, "session");
