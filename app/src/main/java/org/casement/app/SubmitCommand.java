@@ -33,6 +33,8 @@ final class SubmitCommand implements Callable<Integer> {
 
   private static final Duration SLURM_POLL = Duration.ofSeconds(3);
 
+  private static final Duration SECOND_LOOK = Duration.ofSeconds(1);
+
   /// What the job's end may take to be seen in its files.
   private static final Duration LAST_WORDS = Duration.ofSeconds(2);
 
@@ -149,6 +151,11 @@ final class SubmitCommand implements Callable<Integer> {
         throw new SessionException(
             "a session is one ordinary job: no " + (array ? "array" : "heterogeneous job"));
       }
+      if (option.startsWith("--time=") || option.matches("-t.*")) {
+        throw new SessionException(
+            "the session must know its time: give it as casement submit --time 2h, not as "
+                + option);
+      }
       if (option.startsWith("--comment")) {
         throw new SessionException("the job's comment is the session's: leave out " + option);
       }
@@ -181,14 +188,14 @@ final class SubmitCommand implements Callable<Integer> {
     Slurm.Job job = submitted;
     String said = "";
     long nextLook = System.nanoTime();
-    while (!Files.exists(home.link())) {
+    while (!isThere(home.link())) {
       if (System.nanoTime() - nextLook >= 0) {
         nextLook = System.nanoTime() + SLURM_POLL.toNanos();
         Map<Long, Slurm.Job> known = slurm.jobs(Set.of(job.id()));
         Slurm.Job now = known.get(job.id());
         if (now == null || now.isOver()) {
           Thread.sleep(LAST_WORDS);
-          return Files.exists(home.link()) ? links(home) : failed(home, job, now);
+          return failed(home, job, now);
         }
         job = now;
         if (!job.toString().equals(said)) {
@@ -199,6 +206,15 @@ final class SubmitCommand implements Callable<Integer> {
       Thread.sleep(LINK_POLL);
     }
     return links(home);
+  }
+
+  /// A session that finds at once that it cannot run takes its link back.
+  private static boolean isThere(Path link) throws InterruptedException {
+    if (!Files.exists(link)) {
+      return false;
+    }
+    Thread.sleep(SECOND_LOOK);
+    return Files.exists(link);
   }
 
   private int links(SessionHome home) throws IOException {

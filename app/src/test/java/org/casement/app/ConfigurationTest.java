@@ -61,7 +61,8 @@ class ConfigurationTest {
             Configuration.Machine.class,
             Configuration.Firmware.class,
             Configuration.Shares.class,
-            Configuration.Isolation.class)) {
+            Configuration.Isolation.class,
+            Configuration.SlurmUse.class)) {
       for (var component : section.getRecordComponents()) {
         String key =
             component

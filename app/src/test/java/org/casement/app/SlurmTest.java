@@ -56,7 +56,7 @@ class SlurmTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"--array=1-3", "-a1", ":", "--comment=mine", "debug"})
+  @ValueSource(strings = {"--array=1-3", "-a1", ":", "--comment=mine", "--time=5", "-t5", "debug"})
   void whatASessionCannotBeIsRefusedBeforeItIsSubmitted(String option) {
     assertThatThrownBy(() -> SubmitCommand.refuseManifold(List.of("--partition=x", option)))
         .isInstanceOf(SessionException.class);

@@ -26,8 +26,19 @@ public final class ConfinedProcess implements AutoCloseable {
   ///
   /// @param layers which optional layers to lay
   /// @param fileSizeBytes the largest file the helper may write (RLIMIT_FSIZE): for QEMU's overlay
-  public record Options(Layers layers, OptionalLong fileSizeBytes) {
+  /// @param heedsTermination false for a helper that SIGTERM must not reach, nor its bwrap. A batch
+  ///   system that cancels a job sends it to every process of the job at once, and the guest can be
+  ///   shut down in order only while its machine runs. Some helpers unblock it again.
+  public record Options(Layers layers, OptionalLong fileSizeBytes, boolean heedsTermination) {
     public static final Options DEFAULT = new Options(Layers.DEFAULT, OptionalLong.empty());
+
+    public Options(Layers layers, OptionalLong fileSizeBytes) {
+      this(layers, fileSizeBytes, true);
+    }
+
+    public Options sparedFromTermination() {
+      return new Options(layers, fileSizeBytes, false);
+    }
   }
 
   private static final long KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -139,7 +150,8 @@ public final class ConfinedProcess implements AutoCloseable {
       CompletableFuture<ConfinedProcess> started) {
     try {
       String layers = restrictThread(rules, options.layers().landlock());
-      List<String> line = new ArrayList<>();
+      List<String> line =
+          new ArrayList<>(options.heedsTermination() ? List.of() : Termination.blocked());
       options
           .fileSizeBytes()
           .ifPresent(bytes -> line.addAll(List.of("/usr/bin/prlimit", "--fsize=" + bytes, "--")));

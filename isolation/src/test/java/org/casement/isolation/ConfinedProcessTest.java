@@ -138,6 +138,24 @@ class ConfinedProcessTest {
     }
   }
 
+  /// As a batch system does it: to every process there is.
+  @Test
+  void aHelperThatIsSparedOutlivesATerminationOfAll() throws Exception {
+    for (boolean spared : new boolean[] {true, false}) {
+      Options options = spared ? Options.DEFAULT.sparedFromTermination() : Options.DEFAULT;
+      Path shared = Files.createTempDirectory(directory, "w");
+      Confinement confinement =
+          busybox("trap 'exit 7' TERM; echo >/w/ready; while :; do sleep 1; done")
+              .writable(shared, Path.of("/w"))
+              .build();
+      try (ConfinedProcess process = start(confinement, options)) {
+        await(() -> Files.exists(shared.resolve("ready")));
+        ProcessHandle.current().descendants().forEach(ProcessHandle::destroy);
+        assertThat(process.waitFor(Duration.ofSeconds(2)).isEmpty()).isEqualTo(spared);
+      }
+    }
+  }
+
   @Test
   void aKillEndsEverythingInside() throws Exception {
     ConfinedProcess process =

@@ -180,7 +180,8 @@ final class Machine {
             new NetworkRules(Set.of(ShareServer.PORT, GUEST_API_PORT), Set.of(RDP_PORT)),
             log(),
             new ConfinedProcess.Options(
-                Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit));
+                    Layers.DEFAULT.withLandlock(settings.helpers().landlock()), limit)
+                .sparedFromTermination());
     qemu = started;
     return started;
   }

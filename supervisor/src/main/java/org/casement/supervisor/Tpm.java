@@ -77,7 +77,9 @@ final class Tpm {
             NetworkRules.NONE,
             log(),
             new ConfinedProcess.Options(
-                Layers.DEFAULT.withLandlock(settings.helpers().landlock()), OptionalLong.empty()));
+                    Layers.DEFAULT.withLandlock(settings.helpers().landlock()),
+                    OptionalLong.empty())
+                .sparedFromTermination());
     swtpm = started;
     long deadline = System.nanoTime() + START_LIMIT.toNanos();
     while (!Files.exists(socketDirectory().resolve(PID_FILE))) {
