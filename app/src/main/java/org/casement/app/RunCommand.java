@@ -122,7 +122,7 @@ final class RunCommand implements Callable<Integer> {
             System.err.println(
                 "casement: cannot remove " + left + ", which a dead session left: " + e));
     SessionHome.tidyDead(configuration.session().home(), node);
-    SessionId id = session == null ? SessionId.random(new SecureRandom()) : new SessionId(session);
+    SessionId id = session == null ? SessionId.random(new SecureRandom()) : id(session);
     if (!passSignals(walltime, SealedStart.endLimit(configuration))) {
       return Main.OK;
     }
@@ -154,6 +154,14 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  private static SessionId id(String text) throws SessionException {
+    try {
+      return new SessionId(text);
+    } catch (IllegalArgumentException e) {
+      throw new SessionException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
   private SessionHome home(Path homes, SessionId id, Optional<SlurmJob> job) throws IOException {
     if (session == null) {
       return SessionHome.create(homes, id);
@@ -181,7 +189,10 @@ final class RunCommand implements Callable<Integer> {
   private int run(Configuration configuration, SessionProgram.Arguments session, SessionHome home)
       throws IOException, InterruptedException {
     Map<String, String> environment = System.getenv();
-    boolean given = environment.containsKey("SPANK_ISO_NETNS_LISTENING_FD_0");
+    // Of a job that is sealed already, with listeners or, where policy alone did it, without.
+    boolean given =
+        environment.containsKey("SPANK_ISO_NETNS_SEALED")
+            || environment.containsKey("SPANK_ISO_NETNS_LISTENING_FD_0");
     List<Listener> listeners =
         given
             ? SealedStart.given(configuration.listen(), environment)

@@ -7,7 +7,6 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -114,7 +113,8 @@ final class SubmitCommand implements Callable<Integer> {
                 "--ntasks=1",
                 "--no-requeue",
                 "--time=" + minutes,
-                "--output=" + home.directory().resolve("job.log"),
+                // sbatch puts the job's number and more in the place of what begins with %
+                "--output=" + home.directory().resolve("job.log").toString().replace("%", "%%"),
                 "--open-mode=append"));
     if (configuration.machine().cpus() > 0) {
       line.add("--cpus-per-task=" + configuration.machine().cpus());
@@ -180,7 +180,7 @@ final class SubmitCommand implements Callable<Integer> {
 
   /// Until the session has a link, or is over.
   private int await(Slurm slurm, SessionHome home, Slurm.Job submitted)
-      throws IOException, SessionException, InterruptedException {
+      throws IOException, InterruptedException {
     waiting = true;
     if (!Main.onSignal(() -> leave(home, submitted))) {
       return Main.OK;
@@ -191,21 +191,29 @@ final class SubmitCommand implements Callable<Integer> {
     while (!isThere(home.link())) {
       if (System.nanoTime() - nextLook >= 0) {
         nextLook = System.nanoTime() + SLURM_POLL.toNanos();
-        Map<Long, Slurm.Job> known = slurm.jobs(Set.of(job.id()));
-        Slurm.Job now = known.get(job.id());
-        if (now == null || now.isOver()) {
-          Thread.sleep(LAST_WORDS);
-          return failed(home, job, now);
-        }
-        job = now;
-        if (!job.toString().equals(said)) {
-          said = job.toString();
-          System.err.println("casement: " + said);
+        try {
+          Slurm.Job now = slurm.jobs(Set.of(job.id())).get(job.id());
+          if (now == null || now.isOver()) {
+            Thread.sleep(LAST_WORDS);
+            return failed(home, job, now);
+          }
+          job = now;
+          said = say(job.toString(), said);
+        } catch (SessionException e) { // the controller is away; the job is not
+          said = say(e.getMessage() + "; asking again", said);
         }
       }
       Thread.sleep(LINK_POLL);
     }
     return links(home);
+  }
+
+  /// What is new.
+  private static String say(String text, String before) {
+    if (!text.equals(before)) {
+      System.err.println("casement: " + text);
+    }
+    return text;
   }
 
   /// A session that finds at once that it cannot run takes its link back.

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// the node, whichever optional layer is off.
 final class GuestIsolationTest {
   /// An IPv6 address and route, whether QEMU offers any or not: the guest's root can make them.
-  private static final String FORCE_IPV6 =
+  static final String FORCE_IPV6 =
       """
       ip -6 address add fec0::15/64 dev eth0 nodad
       ip -6 route add default via fec0::2

@@ -24,12 +24,18 @@ final class Targets implements AutoCloseable {
 
   /// Canaries on the node: loopback, everything, the second address, the real ones, abstract names.
   static Targets onTheNode() {
-    List<String> real = NodeAddresses.real();
+    return onANode(Place.node(), NodeAddresses.real());
+  }
+
+  /// The same on another node, whose loopback has the second address.
+  ///
+  /// @param real its own addresses
+  static Targets onANode(Place place, List<String> real) {
     List<String> bind =
         new ArrayList<>(List.of("127.0.0.1", "0.0.0.0", NodeAddresses.SECOND, "::1", "::"));
     bind.addAll(real);
     Targets targets =
-        open(Place.node(), bind, real.stream().filter(a -> !NodeAddresses.isIpv6(a)).toList());
+        open(place, bind, real.stream().filter(a -> !NodeAddresses.isIpv6(a)).toList());
     for (String address : real) {
       targets.dial(address, address);
       targets.dial(NodeAddresses.isIpv6(address) ? "::" : "0.0.0.0", address);

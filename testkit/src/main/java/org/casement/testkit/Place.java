@@ -29,6 +29,11 @@ public record Place(String name, List<String> prefix) {
   /// Inside a process's namespaces of the listed `kinds`, as `user`, without capabilities. What is
   /// started is a program of the node's, which needs not exist inside.
   public static Place inside(ProcessEntry process, TestUser user, String... kinds) {
+    return inside(process, user.uid(), user.gid(), kinds);
+  }
+
+  /// The same as an account that this machine need not know.
+  public static Place inside(ProcessEntry process, int uid, int gid, String... kinds) {
     return new Place(
         String.join(",", kinds) + " namespaces of " + process.pid() + " " + process.name(),
         List.of(
@@ -37,8 +42,8 @@ public record Place(String name, List<String> prefix) {
             Probe.resource("enter.pl"),
             Integer.toString(process.pid()),
             String.join(",", kinds),
-            Integer.toString(user.uid()),
-            Integer.toString(user.gid())));
+            Integer.toString(uid),
+            Integer.toString(gid)));
   }
 
   /// Inside all of a process's namespaces.
