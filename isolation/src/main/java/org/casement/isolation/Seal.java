@@ -21,28 +21,24 @@ public final class Seal {
   /// @param environment for the supervisor; the listeners' variables are in it already
   public static void enter(SealPlan plan, List<String> command, Map<String, String> environment)
       throws IsolationException {
-    verifyFirst();
     boolean fresh = plan.network() == SealPlan.Network.FRESH;
+    if (fresh && ProcessHandle.current().pid() != 1) {
+      throw new IsolationException(
+          "not the first process of a pid namespace: start a session by casement run");
+    }
     if (SealPlan.currentNetwork().equals(plan.outerNetwork()) == fresh) {
       throw new IsolationException(
           fresh ? "still in the node's network namespace" : "not in the job's network namespace");
     }
     String layers = fresh ? configure(plan) : verify(plan);
     // SECURITY: from here on only this thread matters: it becomes the supervisor.
-    Privileges.dropAll();
+    Privileges.dropAll(fresh);
     Privileges.dieWithParent();
     Privileges.unblockSignals();
     Privileges.closeOnExec(3 + plan.listeners());
     Map<String, String> variables = new TreeMap<>(environment);
     variables.merge(LAYERS_VARIABLE, layers, (of, ours) -> ours + " " + of);
     throw Privileges.exec(command, variables);
-  }
-
-  private static void verifyFirst() throws IsolationException {
-    if (ProcessHandle.current().pid() != 1) {
-      throw new IsolationException(
-          "not the first process of a pid namespace: start a session by casement run");
-    }
   }
 
   private static String configure(SealPlan plan) throws IsolationException {

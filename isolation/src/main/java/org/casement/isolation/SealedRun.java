@@ -27,6 +27,11 @@ import java.util.stream.Collectors;
 ///
 /// Whoever is killed, all is gone at once: this process → unshare (parent-death signal of the
 /// spawning thread, which therefore lives as long) → PID 1 (`--kill-child`) → the pid namespace.
+///
+/// In a network that root made there is no `unshare`: the owner of a user namespace may trace
+/// whatever lives in it, and there the same account outside is to be kept out. The supervisor is
+/// this process's child, its helpers die with it (`--die-with-parent`), and the job's end, which is
+/// Slurm's and the node agent's, is the end of all.
 public final class SealedRun implements AutoCloseable {
   private static final Path SETPRIV = Path.of("/usr/bin/setpriv");
   private static final Path UNSHARE = Path.of("/usr/bin/unshare");
@@ -38,12 +43,21 @@ public final class SealedRun implements AutoCloseable {
 
   private static final long HANDLER_POLL_MS = 20;
 
-  private final int unshare;
+  private final SealPlan.Network network;
+
+  /// `unshare`, or the supervisor where there is none.
+  private final int child;
+
   private final CompletableFuture<Integer> status;
   private final AtomicBoolean waited;
 
-  private SealedRun(int unshare, CompletableFuture<Integer> status, AtomicBoolean waited) {
-    this.unshare = unshare;
+  private SealedRun(
+      SealPlan.Network network,
+      int child,
+      CompletableFuture<Integer> status,
+      AtomicBoolean waited) {
+    this.network = network;
+    this.child = child;
     this.status = status;
     this.waited = waited;
   }
@@ -57,7 +71,7 @@ public final class SealedRun implements AutoCloseable {
   /// Why this user cannot seal on this node, or empty: by making the namespaces and running `true`.
   public static Optional<String> problem() {
     try {
-      List<String> line = namespaces(SealPlan.Network.FRESH);
+      List<String> line = namespaces();
       line.add("/usr/bin/true");
       ShortRun run = ShortRun.of(line, TRIAL_LIMIT);
       return run.succeeded()
@@ -104,7 +118,9 @@ public final class SealedRun implements AutoCloseable {
       throws IsolationException {
     List<String> line = new ArrayList<>(shell);
     line.addAll(List.of(SETPRIV.toString(), "--pdeathsig", "KILL", "--"));
-    line.addAll(namespaces(network));
+    if (network == SealPlan.Network.FRESH) {
+      line.addAll(namespaces());
+    }
     line.addAll(seal);
     Map<String, String> variables = new TreeMap<>(environment);
     variables.keySet().removeIf(name -> name.startsWith("SPANK_ISO_NETNS_"));
@@ -132,7 +148,7 @@ public final class SealedRun implements AutoCloseable {
               }
             });
     try {
-      return new SealedRun(spawned.get(), status, waited);
+      return new SealedRun(network, spawned.get(), status, waited);
     } catch (ExecutionException e) {
       throw new IsolationException("cannot seal a session: " + cause(e), e);
     } catch (InterruptedException e) {
@@ -146,18 +162,17 @@ public final class SealedRun implements AutoCloseable {
     return cause == null ? e.toString() : String.valueOf(cause.getMessage());
   }
 
-  private static List<String> namespaces(SealPlan.Network network) throws IsolationException {
+  private static List<String> namespaces() throws IsolationException {
     for (Path tool : List.of(SETPRIV, UNSHARE)) {
       if (!Files.isExecutable(tool)) {
         throw new IsolationException("cannot seal a session: no " + tool + "; install util-linux");
       }
     }
-    List<String> line = new ArrayList<>(List.of(UNSHARE.toString(), "--user"));
-    if (network == SealPlan.Network.FRESH) {
-      line.add("--net");
-    }
-    line.addAll(
+    return new ArrayList<>(
         List.of(
+            UNSHARE.toString(),
+            "--user",
+            "--net",
             "--pid",
             "--ipc",
             "--fork",
@@ -168,7 +183,6 @@ public final class SealedRun implements AutoCloseable {
             "--map-group=" + Linux.call(Linux.Call.GETGID),
             "--keep-caps",
             "--"));
-    return line;
   }
 
   /// wait4(2) for our own child: its status, or 128 + the signal.
@@ -237,9 +251,13 @@ public final class SealedRun implements AutoCloseable {
     }
   }
 
-  /// `unshare`'s only child: PID 1 inside. While it is not waited for, nobody else gets its number.
+  /// The supervisor: `unshare`'s only child, PID 1 inside. While ours is not waited for, nobody
+  /// else gets its number.
   private Optional<ProcessHandle> inner() {
-    return ProcessHandle.of(unshare).flatMap(handle -> handle.children().findFirst());
+    Optional<ProcessHandle> ours = ProcessHandle.of(child);
+    return network == SealPlan.Network.GIVEN
+        ? ours
+        : ours.flatMap(handle -> handle.children().findFirst());
   }
 
   /// By pidfd (Linux 5.3), checked after it is opened; else by the handle, which knows SIGTERM
@@ -259,7 +277,7 @@ public final class SealedRun implements AutoCloseable {
   /// SIGKILL to everything: PID 1 first, so that `unshare` reports it; `unshare` if there is none.
   public void kill() {
     if (isAlive()) {
-      inner().or(() -> ProcessHandle.of(unshare)).ifPresent(ProcessHandle::destroyForcibly);
+      inner().or(() -> ProcessHandle.of(child)).ifPresent(ProcessHandle::destroyForcibly);
     }
   }
 

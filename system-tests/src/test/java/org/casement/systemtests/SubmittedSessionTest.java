@@ -224,6 +224,55 @@ final class SubmittedSessionTest {
     assertThat(cluster.run("scontrol show job " + job).out()).contains("JobState=COMPLETED");
   }
 
+  /// No pid namespace is around a session there.
+  @Test
+  void whoeverIsKilledNothingOfTheSessionRunsOn() {
+    String before = cluster.holdings("n1");
+    for (String part : new String[] {"session", "run"}) {
+      String printed = casement("alice", "submit --time 30m -- --nodelist=n1");
+      String session = word(printed, "session");
+      Await.until(
+          "its machine runs",
+          DESKTOP_LIMIT,
+          () -> cluster.run("pgrep -u alice qemu; pgrep -u alice smbd").out().lines().count() > 1,
+          () -> log("alice", session));
+      cluster.run("pkill -KILL -u alice -f 'Main %s .*%s'".formatted(part, session)).orFail();
+      cluster.awaitNoJobs();
+      assertThat(cluster.run("pgrep -u alice -l .").out()).as("after the end of " + part).isEmpty();
+    }
+    Await.until("nothing is left", END_LIMIT, () -> cluster.holdings("n1").equals(before));
+    // The survivor tidies, or the next start.
+    String printed = casement("alice", "submit --time 30m -- --nodelist=n1");
+    assertThat(cluster.on("n1", "ls -d /tmp/casement-60001-* | wc -l").out().strip())
+        .isEqualTo("1");
+    casement("alice", "stop " + word(printed, "session"));
+    cluster.awaitNoJobs();
+  }
+
+  @Test
+  void anIdThatIsNoneIsRefused() {
+    Command.Outcome refused = cluster.as("alice", cluster.program() + " run --session ../../x");
+    assertThat(refused.status()).isEqualTo(69);
+    assertThat(refused.err()).contains("session id must be");
+    assertThat(cluster.as("alice", cluster.program() + " run --session nobodys").status())
+        .isEqualTo(69);
+  }
+
+  /// Where it is requeued it comes up again, by the same name.
+  @Test
+  void aSessionThatMayBeRequeuedComesBack() {
+    String printed = casement("alice", "submit --time 30m -- --nodelist=n2 --requeue");
+    String session = word(printed, "session");
+    cluster.run("scontrol requeue " + word(printed, "job")).orFail();
+    Await.until(
+        "it has begun twice",
+        Duration.ofMinutes(3),
+        () ->
+            log("alice", session).lines().filter(line -> line.contains("event=start")).count() == 2,
+        () -> log("alice", session) + cluster.run("squeue").out());
+    assertThat(files(session)).contains("key");
+  }
+
   @Test
   void whatCannotBeASessionIsRefusedAndLeavesNothing() {
     String before = cluster.run("squeue -h --states=all -o %A").out();
