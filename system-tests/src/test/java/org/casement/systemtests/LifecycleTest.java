@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 import org.casement.testkit.Holdings.Kind;
 import org.casement.testkit.Leaks;
+import org.casement.testkit.ProcessEntry;
 import org.casement.testkit.TestUser;
 import org.junit.jupiter.api.Test;
 
@@ -75,15 +78,39 @@ final class LifecycleTest {
     }
   }
 
-  /// A batch system signals every process of a job, and QEMU may be the first to act on it.
+  /// As a batch system cancels a job. QEMU and its bwrap do not hear of it, so that the guest can
+  /// be shut down.
   @Test
-  void aSigtermThatQemuGetsIsACancelledSessionAndNoFailure() {
+  void aSigtermToEveryProcessEndsASessionInOrder() {
+    try (TestUser user = TestUser.create()) {
+      Leaks leaks = Session.leaks(user);
+      try (Session session = Session.start(user, Settings.standard())) {
+        session.awaitReady();
+        assertHoldsSomething(leaks);
+        // QEMU before who might end it; some are gone before their turn.
+        List<String> command = new ArrayList<>(List.of("kill", "-TERM"));
+        ProcessEntry.tree(session.outer().pid()).reversed().stream()
+            .map(process -> Integer.toString(process.pid()))
+            .forEach(command::add);
+        var _ = Command.run(command.toArray(String[]::new));
+        Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
+        assertThat(end.status()).as(end.err()).isZero();
+        assertWentThrough(session, "cancelled", IN_ORDER);
+        assertThat(session.log()).containsPattern("helper-ended name=qemu status=0");
+      }
+      leaks.awaitBack(CLEAN_LIMIT);
+    }
+  }
+
+  /// Where SIGTERM cannot be kept from it, or another signal comes.
+  @Test
+  void aSignalThatQemuHeedsIsACancelledSessionAndNoFailure() {
     try (TestUser user = TestUser.create()) {
       Leaks leaks = Session.leaks(user);
       try (Session session = Session.start(user, Settings.standard())) {
         session.awaitState("booting", Session.READY_LIMIT);
         assertHoldsSomething(leaks);
-        session.qemu().signal("TERM");
+        session.qemu().signal("INT");
         Command.Outcome end = session.awaitExit(ORDERLY_LIMIT);
         assertThat(end.status()).as(end.err()).isZero();
         assertThat(end.err()).contains("the session was cancelled");
