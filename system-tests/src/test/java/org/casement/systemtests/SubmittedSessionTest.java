@@ -28,7 +28,15 @@ final class SubmittedSessionTest {
   @BeforeAll
   static void start() throws Exception {
     Files.createDirectories(SCREENSHOTS);
-    cluster = Cluster.start(2, "", "--conf", "PartitionName=two Nodes=n2 MaxTime=1:00:00");
+    cluster =
+        Cluster.start(
+            2,
+            "",
+            "--conf",
+            "PartitionName=two Nodes=n2 MaxTime=1:00:00",
+            // A guest in software on a busy machine takes its time to shut down.
+            "--conf",
+            "KillWait=120");
     cluster.startAgent("n1");
     cluster.startAgent("n2");
     for (String user : new String[] {"alice", "bob"}) {
