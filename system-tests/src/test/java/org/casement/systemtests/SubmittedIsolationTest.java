@@ -30,6 +30,10 @@ final class SubmittedIsolationTest {
   private static final int ALICE = 60_001;
   private static final int BOB = 60_002;
   private static final String N1 = "10.77.0.11";
+
+  /// Not where `SubmittedSessionTest` counts what the same account has left, at the same time.
+  private static final String RUNTIME_PARENT = "[session]\nruntime_parent = \"/var/tmp\"\n";
+
   private static final Duration LIMIT = Duration.ofSeconds(20);
 
   private static Cluster cluster;
@@ -46,7 +50,8 @@ final class SubmittedIsolationTest {
     cluster.run("install -d -o alice /run/home/alice/.config/casement").orFail();
     cluster.write(
         "/run/home/alice/.config/casement/casement.toml",
-        "[golden]\nimage = \"%s\"\n[machine]\ntest_port = true\n".formatted(cluster.image()));
+        "[golden]\nimage = \"%s\"\n[machine]\ntest_port = true\n".formatted(cluster.image())
+            + RUNTIME_PARENT);
     String printed = cluster.alice(cluster.program() + " submit --time 20m -- --nodelist=n1");
     session = word(printed, "session");
     job = word(printed, "job");
