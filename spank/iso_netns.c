@@ -93,9 +93,9 @@ static int check(int val, const char *argument)
 {
 	if (val == REPLACED)
 		return refuse("ways out of a sealed job are for the administrator to allow; see Migration in docs/iso_netns.md");
-	for (int i = 0; val == LISTENERS; i++) { /* TCP[,UDP], each as strtol(3) takes it */
+	for (int i = 0; val == LISTENERS; i++) { /* TCP[,UDP], each as strtol(3) takes it; all of it goes into one line of the request */
 		char *end;
-		long count = strtol(argument == NULL ? "x" : argument, &end, 10);
+		long count = strtol(argument == NULL || strlen(argument) > 40 || strchr(argument, '\n') != NULL ? "x" : argument, &end, 10);
 		if (count < 0 || count > LISTENERS_MAX || i > 1 || (*end != '\0' && *end != ','))
 			return refuse("--iso-netns-listeners=TCP[,UDP] takes numbers from 0 to %d", LISTENERS_MAX);
 		if (*end == '\0')
@@ -155,8 +155,9 @@ static int reach(int seconds)
 	struct timeval limit = {.tv_sec = seconds};
 	int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	snprintf(name.sun_path, sizeof(name.sun_path), "%s", agent);
-	if (setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 && setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 &&
-	    connect(s, (struct sockaddr *)&name, sizeof(name)) == 0)
+	/* A path that is cut is another's. */
+	if ((strlen(agent) < sizeof(name.sun_path) || (errno = ENAMETOOLONG) == 0) && setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+	    setsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0 && connect(s, (struct sockaddr *)&name, sizeof(name)) == 0)
 		return s;
 	close(s);
 	return -1;
@@ -175,7 +176,7 @@ static int ask(int s, const char *text, int descriptor, struct answer *answer)
 	if (sendmsg(s, &message, MSG_NOSIGNAL) < 0)
 		return -1;
 	part = (struct iovec){.iov_base = answer->text, .iov_len = sizeof(answer->text) - 1};
-	message.msg_controllen = sizeof(control.room);
+	message.msg_controllen = CMSG_LEN(DESCRIPTORS_MAX * sizeof(int)); /* not CMSG_SPACE: the padding has room for another descriptor */
 	ssize_t length = recvmsg(s, &message, MSG_CMSG_CLOEXEC);
 	if (length <= 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
 		return -1;
@@ -198,13 +199,13 @@ static int set_environment(spank_t sp, struct answer *answer)
 {
 	strtok(answer->text, "\n");
 	for (char *name; (name = strtok(NULL, "\n")) != NULL;) {
-		char *value = strchr(name, '='), number[16];
+		char *value = strchr(name, '='), *end, number[16];
 		if (value == NULL)
 			return -1;
 		*value++ = '\0';
 		if (*value == '#') {
-			int index = atoi(value + 1);
-			if (index < 0 || index >= answer->count || fcntl(answer->descriptors[index], F_SETFD, 0) != 0)
+			long index = strtol(value + 1, &end, 10);
+			if (value[1] < '0' || value[1] > '9' || *end != '\0' || index >= answer->count || fcntl(answer->descriptors[index], F_SETFD, 0) != 0)
 				return -1;
 			snprintf(number, sizeof(number), "%d", answer->descriptors[index]);
 			value = number;
@@ -270,7 +271,7 @@ static int start_task(spank_t sp, int ac, char **av)
 		return 0;
 	if (unknown != NULL)
 		return refuse("plugstack.conf has an argument that is not known here, %.100s: the node agent does what scripts did", unknown);
-	snprintf(request, sizeof(request), "task 1\njob %u\nstep %u\nuid %u\ngid %u\ntasks %u\nasked %d\nlisteners %.40s\n", job, step, uid, gid, tasks, asked,
+	snprintf(request, sizeof(request), "task 1\njob %u\nstep %u\nuid %u\ngid %u\ntasks %u\nasked %d\nlisteners %s\n", job, step, uid, gid, tasks, asked,
 		 listeners);
 	return seal(sp, request);
 }
