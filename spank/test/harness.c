@@ -412,8 +412,8 @@ static void fixed_answers(void)
 	one("refuse", "refuse %s%n%s\n", 0, 0, NULL, 0, REFUSED);
 	one("no line", "open", 0, 0, NULL, 0, REFUSED);
 	one("a number below", "join\nFD=#-1\n", 1, NAMESPACE, NULL, 0, REFUSED);
-	one("a number beyond", "join\nFD=#1\n", 1, NAMESPACE, NULL, 0, REFUSED);
 	one("a number far beyond", "join\nFD=#2147483647\n", 1, NAMESPACE, NULL, 0, REFUSED);
+	one("a number beyond", "join\nFD=#1\n", 1, NAMESPACE, NULL, 0, REFUSED);
 	one("a number that is 0 in 32 bits", "join\nFD=#4294967296\n", 1, NAMESPACE, NULL, 0, REFUSED);
 	one("a number that is none", "join\nFD=#x\n", 1, NAMESPACE, NULL, 0, REFUSED);
 	one("a number that is missing", "join\nFD=#\n", 1, NAMESPACE, NULL, 0, REFUSED);

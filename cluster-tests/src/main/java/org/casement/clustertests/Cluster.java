@@ -79,7 +79,7 @@ public final class Cluster implements AutoCloseable {
     }
   }
 
-  private static Path repository() {
+  static Path repository() {
     Path here = Path.of("").toAbsolutePath();
     while (!Files.exists(here.resolve("tools/cluster"))) {
       here = Objects.requireNonNull(here.getParent(), "not in the repository");

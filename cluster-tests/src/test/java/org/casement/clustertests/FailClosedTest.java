@@ -207,20 +207,67 @@ final class FailClosedTest {
   }
 
   /// It goes on, and no descriptor that comes with a packet stays with it.
-  @Test
-  void anAgentThatHearsNonsense() {
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void anAgentThatHearsNonsense(int seed) {
     cluster.startAgent("n1");
     assertRuns("--iso-netns-listeners=1,1");
     cluster.awaitNoJobs();
     String before = cluster.holdings("n1");
     assertThat(before).contains("pins 0\nrecords 0\n");
-    assertThat(cluster.on("n1", "perl " + cluster.copied("hostile.pl")).out()).isEqualTo("said\n");
+    String said =
+        cluster.on("n1", "perl %s %d 2500".formatted(cluster.copied("hostile.pl"), seed)).orFail();
+    // It got past the first packet, and that often.
+    assertThat(said).matches("answered [0-9]{3,}, create [0-9]{2,}\n");
+    awaitHoldings(before);
+    assertThat(cluster.agentLog("n1"))
+        .contains("this is no handle of a network namespace")
+        .contains("this is the node's own network namespace")
+        .contains("a packet is too long")
+        .doesNotContain("Exception");
+    assertRuns("--iso-netns-listeners=1,1");
+  }
+
+  private static void awaitHoldings(String before) {
     Await.until(
         "nothing is left",
         Duration.ofSeconds(20),
         () -> cluster.holdings("n1").equals(before),
         () -> before + "before, now\n" + cluster.holdings("n1"));
-    assertRuns("--iso-netns-listeners=1,1");
+  }
+
+  /// It drops who says nothing: beside as many as it takes, and where the socket takes no more, a
+  /// task runs within its ten seconds.
+  @ParameterizedTest
+  @ValueSource(ints = {200, 1000})
+  void anAgentWithPeersThatSayNothing(int peers) {
+    cluster.startAgent("n1");
+    assertRuns("--iso-netns");
+    cluster.awaitNoJobs();
+    String before = cluster.holdings("n1");
+    cluster.on("n1", "rm -f /run/cluster/held").orFail();
+    cluster
+        .on(
+            "n1",
+            "setsid perl %s %d /run/cluster/held >/dev/null 2>&1 </dev/null &"
+                .formatted(cluster.copied("hold-agent.pl"), peers))
+        .orFail();
+    Await.until(
+        "all are connected",
+        Duration.ofSeconds(20),
+        () -> cluster.run("test -e /run/cluster/held").status() == 0);
+    String[] held = cluster.run("cat /run/cluster/held").out().strip().split(" ", -1);
+    if (peers == 200) {
+      assertThat(held[0]).isEqualTo("200");
+    } else { // 256 that it answers, and what waits
+      assertThat(Integer.parseInt(held[0])).isBetween(257, 999);
+    }
+    assertThat(cluster.holdings("n1")).isNotEqualTo(before);
+    assertRuns("--iso-netns");
+    cluster.awaitNoJobs();
+    awaitHoldings(before); // though they are still there
+    cluster.on("n1", "kill -KILL " + held[1]).orFail();
+    assertRuns("--iso-netns");
   }
 
   @Test
