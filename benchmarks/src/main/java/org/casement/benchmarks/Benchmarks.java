@@ -52,13 +52,16 @@ public final class Benchmarks {
   }
 
   private static void console() throws IOException, InterruptedException {
-    List<ConsoleBenchmark.Figures> both = ConsoleBenchmark.run(CONSOLE_RUNS);
-    ConsoleBenchmark.Figures ours = both.getFirst();
-    ConsoleBenchmark.Figures theirs = both.getLast();
+    ConsoleBenchmark.Comparison measured = ConsoleBenchmark.run(CONSOLE_RUNS);
+    ConsoleBenchmark.Figures ours = measured.casement();
+    ConsoleBenchmark.Figures theirs = measured.websockify();
     String peer = ", websockify";
     beside("console relay, as fast as it goes", ours.bulk(), theirs.bulk(), peer, "≥ 5");
+    beside("the same", ours.bulk(), measured.nothing(), ", nothing between screen and client", "");
     beside("processor for that", ours.bulkCost(), theirs.bulkCost(), peer, "< 1");
     beside("processor for 1 KiB, 2000 a second", ours.paceCost(), theirs.paceCost(), peer, "< 1");
+    beside("console relay, from the client", ours.back(), theirs.back(), peer, "≥ 5");
+    beside("processor for that", ours.backCost(), theirs.backCost(), peer, "< 1");
   }
 
   private static void desktop(TestUser user, int runs) throws IOException {

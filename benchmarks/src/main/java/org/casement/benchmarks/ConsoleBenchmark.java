@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.BufferedReader;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
@@ -35,7 +36,9 @@ import org.casement.testkit.ProcessEntry;
 
 /// The console's relay beside websockify: the same bytes from the same unix socket to the same
 /// client, once as fast as they go and once in small messages at a steady pace, as a screen that
-/// scrolls makes them. Processor time is that of the relay's process and its children.
+/// scrolls makes them; then as fast as they go from the client. Processor time is that of the
+/// relay's process and its children. Beside both, what screen and client do with nothing between
+/// them: no relay can be faster.
 final class ConsoleBenchmark {
   private static final int MIB = 1 << 20;
   private static final int WRITE_BYTES = 1 << 16;
@@ -46,13 +49,21 @@ final class ConsoleBenchmark {
   private static final int WARMUP_MESSAGES = 60_000;
   private static final int MESSAGES = 20_000;
   private static final String NONCE = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
+  private static final long BACK_WARMUP_BYTES = 512L * MIB;
+  private static final long BACK_BYTES = 512L * MIB;
   private static final double TICKS_A_SECOND = 100;
   private static final Duration LIMIT = Duration.ofSeconds(20);
 
   /// @param bulk megabytes a second
   /// @param bulkCost processor seconds for a gigabyte
   /// @param paceCost processor microseconds for a message
-  record Figures(Samples bulk, Samples bulkCost, Samples paceCost) {}
+  /// @param back megabytes a second from the client, whose frames are masked
+  /// @param backCost processor seconds for a gigabyte of them
+  record Figures(
+      Samples bulk, Samples bulkCost, Samples paceCost, Samples back, Samples backCost) {}
+
+  /// @param nothing megabytes a second where the client is the screen's own
+  record Comparison(Figures casement, Figures websockify, Samples nothing) {}
 
   private interface Relay extends AutoCloseable {
     RawWebSocket open() throws IOException, InterruptedException;
@@ -65,8 +76,8 @@ final class ConsoleBenchmark {
 
   private ConsoleBenchmark() {}
 
-  /// Casement's figures, then websockify's; the runs alternate.
-  static List<Figures> run(int runs) throws IOException, InterruptedException {
+  /// The runs alternate.
+  static Comparison run(int runs) throws IOException, InterruptedException {
     Path directory = Files.createTempDirectory("casement-bench-");
     Path screen = directory.resolve("vnc");
     try (ServerSocketChannel source =
@@ -76,22 +87,29 @@ final class ConsoleBenchmark {
         Relay websockify = websockify(screen)) {
       List<Relay> relays = List.of(casement, websockify);
       List<List<double[]>> measured = List.of(new ArrayList<>(), new ArrayList<>());
+      List<Double> nothing = new ArrayList<>();
       for (int run = 0; run < runs; run++) {
         for (int i = 0; i < relays.size(); i++) {
           measured.get(i).add(measure(relays.get(i), source));
         }
+        nothing.add(withNothingBetween(screen, source));
       }
-      return measured.stream()
-          .map(
-              values ->
-                  new Figures(
-                      column("MB/s", values, 0),
-                      column("cpu-s/GB", values, 1),
-                      column("µs", values, 2)))
-          .toList();
+      return new Comparison(
+          figures(measured.getFirst()),
+          figures(measured.getLast()),
+          new Samples("MB/s", nothing));
     } finally {
       Command.run("rm", "-rf", directory.toString()).orFail();
     }
+  }
+
+  private static Figures figures(List<double[]> rows) {
+    return new Figures(
+        column("MB/s", rows, 0),
+        column("cpu-s/GB", rows, 1),
+        column("µs", rows, 2),
+        column("MB/s", rows, 3),
+        column("cpu-s/GB", rows, 4));
   }
 
   private static Samples column(String unit, List<double[]> rows, int column) {
@@ -100,8 +118,8 @@ final class ConsoleBenchmark {
 
   private static double[] measure(Relay relay, ServerSocketChannel source)
       throws IOException, InterruptedException {
-    CompletableFuture<Void> sent = new CompletableFuture<>();
-    Thread writer = Thread.ofPlatform().daemon().start(() -> feed(source, sent));
+    CompletableFuture<Void> taken = new CompletableFuture<>();
+    Thread writer = Thread.ofPlatform().daemon().start(() -> feed(source, taken));
     try (RawWebSocket page = relay.open()) {
       page.drain(BULK_WARMUP_BYTES);
       double before = seconds(relay.process());
@@ -113,15 +131,36 @@ final class ConsoleBenchmark {
       before = seconds(relay.process());
       page.drain((long) MESSAGES * MESSAGE_BYTES);
       double each = (seconds(relay.process()) - before) / MESSAGES * 1e6;
-      sent.join();
-      return new double[] {rate, cost, each};
+      page.fill(BACK_WARMUP_BYTES, WRITE_BYTES);
+      before = seconds(relay.process());
+      start = System.nanoTime();
+      page.fill(BACK_BYTES, WRITE_BYTES);
+      taken.join();
+      double back = BACK_BYTES / 1e6 / ((System.nanoTime() - start) / 1e9);
+      double backCost = (seconds(relay.process()) - before) / (BACK_BYTES / 1e9);
+      return new double[] {rate, cost, each, back, backCost};
     } finally {
       writer.join(LIMIT);
     }
   }
 
-  /// A screen for one connection: much at once, then little by little.
-  private static void feed(ServerSocketChannel source, CompletableFuture<Void> sent) {
+  private static double withNothingBetween(Path screen, ServerSocketChannel source)
+      throws IOException, InterruptedException {
+    Thread writer =
+        Thread.ofPlatform().daemon().start(() -> feed(source, new CompletableFuture<>()));
+    try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(screen))) {
+      ByteBuffer buffer = ByteBuffer.allocateDirect(WRITE_BYTES);
+      read(client, BULK_WARMUP_BYTES, buffer);
+      long start = System.nanoTime();
+      read(client, BULK_BYTES, buffer);
+      return BULK_BYTES / 1e6 / ((System.nanoTime() - start) / 1e9);
+    } finally {
+      writer.join(LIMIT);
+    }
+  }
+
+  /// A screen for one connection: much at once, then little by little, then it listens.
+  private static void feed(ServerSocketChannel source, CompletableFuture<Void> taken) {
     try (SocketChannel screen = source.accept()) {
       write(screen, BULK_WARMUP_BYTES + BULK_BYTES, WRITE_BYTES);
       long next = System.nanoTime();
@@ -130,10 +169,20 @@ final class ConsoleBenchmark {
         LockSupport.parkNanos(next - System.nanoTime());
         write(screen, MESSAGE_BYTES, MESSAGE_BYTES);
       }
-      sent.complete(null);
+      read(screen, BACK_WARMUP_BYTES + BACK_BYTES, ByteBuffer.allocateDirect(WRITE_BYTES));
+      taken.complete(null);
       screen.read(ByteBuffer.allocate(1)); // until the page has gone
     } catch (IOException e) {
-      sent.completeExceptionally(e);
+      taken.completeExceptionally(e);
+    }
+  }
+
+  private static void read(SocketChannel from, long bytes, ByteBuffer buffer) throws IOException {
+    for (long left = bytes; left > 0; left -= buffer.position()) {
+      buffer.clear().limit((int) Math.min(buffer.capacity(), left));
+      if (from.read(buffer) < 0) {
+        throw new EOFException();
+      }
     }
   }
 

@@ -62,8 +62,20 @@ final class RawWebSocket implements AutoCloseable {
     frame(BINARY, bytes, bytes.length);
   }
 
-  /// Masked with zeros, which no server can know.
+  /// Sends so many bytes of nothing in messages of `atOnce`.
+  void fill(long bytes, int atOnce) throws IOException {
+    byte[] message = framed(BINARY, new byte[atOnce], atOnce);
+    for (long left = bytes; left > 0; left -= atOnce) {
+      socket.getOutputStream().write(message);
+    }
+  }
+
   private void frame(int head, byte[] bytes, int length) throws IOException {
+    socket.getOutputStream().write(framed(head, bytes, length));
+  }
+
+  /// Masked with zeros, which no server can know.
+  private static byte[] framed(int head, byte[] bytes, int length) {
     int extra = length < SHORT_LENGTH ? 0 : length < 1 << 16 ? 2 : 8;
     byte[] frame = new byte[2 + extra + 4 + length];
     frame[0] = (byte) head;
@@ -72,7 +84,7 @@ final class RawWebSocket implements AutoCloseable {
       frame[2 + i] = (byte) ((long) length >> (8 * (extra - 1 - i)));
     }
     System.arraycopy(bytes, 0, frame, 2 + extra + 4, length);
-    socket.getOutputStream().write(frame);
+    return frame;
   }
 
   String nextText() throws IOException {
