@@ -11,6 +11,7 @@ import com.microsoft.playwright.options.ColorScheme;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.casement.testkit.Await;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -87,6 +88,35 @@ final class DesktopPageTest extends DesktopPageTests {
       browser.screenshot("20-followed");
       assertThat(phases(page)).containsOnly("desktop");
       guest.run("kill $(cat /run/mover)");
+    }
+  }
+
+  /// The guest's X server stands still for longer than the page waits for an answer.
+  @Test
+  void aSizeThatIsLeftUnansweredIsTakenByConnectingAgain() {
+    try (Browser browser = desktop()) {
+      Page page = browser.page();
+      awaitFills(browser);
+      page.evaluate(WATCH_PHASES);
+      AtomicInteger connections = new AtomicInteger();
+      page.onWebSocket(
+          opened -> {
+            if (opened.url().endsWith("/ws/rdp")) {
+              connections.incrementAndGet();
+            }
+          });
+      guest
+          .run("p=$(pidof Xorg); kill -STOP $p; { sleep 6; kill -CONT $p; } >/dev/null 2>&1 &")
+          .orFail();
+      page.setViewportSize(1000, 700);
+      awaitFills(browser);
+      browser.awaitNonce(session.nonce(), LIMIT);
+      browser.screenshot("20-unanswered");
+      assertThat(connections).hasPositiveValue();
+      assertThat(phases(page)).containsOnly("desktop");
+      // Twin: the next one finds a server that answers, or is taken in the same way.
+      page.setViewportSize(1100, 760);
+      awaitFills(browser);
     }
   }
 
