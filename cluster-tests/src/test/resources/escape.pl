@@ -37,5 +37,8 @@ elsif ($way eq 'unmarked') {   # a datagram that says its own SO_MARK: sendmsg(2
 elsif ($way eq 'echo') {   # what a listener is for
   my $s = port(taken(SOCK_DGRAM)); my $from = recv($s, my $heard, 100, 0); print defined(send($s, "answer\n", 0, $from)) ? "answered\n" : "send: $!\n" }
 elsif ($way eq 'serve') { my $l = port(taken(SOCK_STREAM)); accept(my $s, $l) or die $!; syswrite($s, "served\n") }
+elsif ($way eq 'stay') {   # outlives the job with a listener that no table shows; CLONE_NEWUSER | CLONE_NEWNET
+  my $l = taken(SOCK_STREAM); alarm 0; $| = 1; exit if fork; syscall(112); syscall(272, 0x50000000) == 0 or die $!; shutdown($l, 2);
+  print "stays\n"; open($_, '+<', '/dev/null') for *STDIN, *STDOUT, *STDERR; sleep 1000 }
 elsif ($way eq 'plain') { socket(my $s, AF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in($tcp, inet_aton($host))) ? told($s) : print "connect: $!\n" }
 else { die "no such way" }

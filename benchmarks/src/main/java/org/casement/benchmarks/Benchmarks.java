@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import org.casement.benchmarks.SlurmBenchmark.Way;
 import org.casement.testkit.TestUser;
 
 /// The figures of docs/promises.md, each beside its peer, as Markdown tables. `benchmarks/run`
@@ -12,6 +13,7 @@ public final class Benchmarks {
   private static final int DESKTOP_RUNS = 5;
   private static final int START_RUNS = 10;
   private static final int CONSOLE_RUNS = 3;
+  private static final int SLURM_RUNS = 30;
 
   private Benchmarks() {}
 
@@ -30,6 +32,9 @@ public final class Benchmarks {
     System.out.println("|---|---|---|---|---|");
     if (wanted(names, "console")) {
       console();
+    }
+    if (wanted(names, "slurm")) {
+      slurm();
     }
     try (TestUser user = TestUser.create()) {
       if (wanted(names, "desktop")) {
@@ -109,6 +114,50 @@ public final class Benchmarks {
     alone("supervisor's start to listening", start.supervisorToLink(), "≤ 400 ms");
     alone("supervisor's resident memory, ready and idle", start.resident(), "≤ 110 MB");
     alone("of which not shared with others (PSS)", start.proportional(), "");
+  }
+
+  private static void slurm() throws InterruptedException {
+    SlurmBenchmark.Figures slurm = SlurmBenchmark.run(SLURM_RUNS);
+    latencies("to the task", slurm.toTask());
+    latencies("to srun's end", slurm.toEnd());
+    SlurmBenchmark.Agent agent = slurm.agent();
+    figure("node agent's resident memory", "%.1f MB", agent.resident(), "≤ 64 MB");
+    figure("its processor, idle for a minute", "%.3f %% of a core", agent.idle(), "≤ 0.1 %");
+    figure(
+        "what a thousand sealed jobs add, files in /run with it",
+        "%.1f MB",
+        agent.jobs(),
+        "≤ 5 MB");
+  }
+
+  private static void latencies(String what, SlurmBenchmark.Latencies latencies) {
+    alone("srun's start " + what + ", without a plugin", latencies.of(Way.NO_PLUGIN), "");
+    more("with the plugin, not asked for", latencies.added(Way.INACTIVE, Way.NO_PLUGIN), "≤ 1 ms");
+    double hook = latencies.added(Way.HOOK, Way.NO_PLUGIN);
+    double sealed = latencies.added(Way.ACTIVE, Way.NO_PLUGIN);
+    row(
+        "sealed with a listener, more than without",
+        String.format(Locale.ROOT, "%.2f ms", sealed),
+        String.format(Locale.ROOT, "%.2f ms, the same steps by a bash hook", hook),
+        String.format(Locale.ROOT, "%.2f", sealed / hook),
+        "≤ 3 ms");
+    alone(
+        "one more step of a job " + what + ", without a plugin",
+        latencies.of(Way.STEP_NO_PLUGIN),
+        "");
+    more(
+        "with the plugin, not asked for",
+        latencies.added(Way.STEP_INACTIVE, Way.STEP_NO_PLUGIN),
+        "≤ 1 ms");
+    more("in a sealed job", latencies.added(Way.STEP_ACTIVE, Way.STEP_NO_PLUGIN), "≤ 3 ms");
+  }
+
+  private static void more(String figure, double milliseconds, String goal) {
+    figure(figure + ", more than without", "%.2f ms", milliseconds, goal);
+  }
+
+  private static void figure(String figure, String format, double value, String goal) {
+    row(figure, String.format(Locale.ROOT, format, value), "", "", goal);
   }
 
   private static void beside(

@@ -95,9 +95,7 @@ final class ConsoleBenchmark {
         nothing.add(withNothingBetween(screen, source));
       }
       return new Comparison(
-          figures(measured.getFirst()),
-          figures(measured.getLast()),
-          new Samples("MB/s", nothing));
+          figures(measured.getFirst()), figures(measured.getLast()), new Samples("MB/s", nothing));
     } finally {
       Command.run("rm", "-rf", directory.toString()).orFail();
     }

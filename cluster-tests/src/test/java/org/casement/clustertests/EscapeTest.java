@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import org.casement.testkit.Await;
+import org.casement.testkit.Command;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -346,6 +347,36 @@ final class EscapeTest {
           () -> cluster.on("n1", "ss -ltnp").out() + cluster.logs());
     } finally {
       cluster.run("pkill -KILL -f 'sleep 98[6]'");
+    }
+  }
+
+  /// A process that outlives the job with a listener that does not listen, and may listen again.
+  @Test
+  void aPortThatSomebodyMayListenOnAgainIsNotGivenToTheNextJob() {
+    cluster.signalAgent("n1", "TERM");
+    cluster.startAgent("n1", "listener_ports = \"20990-20990\"", "listener_rest = \"0s\"");
+    try {
+      String job =
+          cluster.submit(
+              "--iso-netns-listeners=1",
+              "perl %s stay $SPANK_ISO_NETNS_LISTENING_FD_0; sleep 1".formatted(escape));
+      cluster.awaitOutput(job, "stays\n");
+      cluster.awaitNoJobs();
+      assertThat(cluster.on("n1", "pgrep -fc 'escape.pl sta[y]'").out()).isEqualTo("1\n");
+      Await.until(
+          "the next job is refused",
+          LIMIT,
+          () -> {
+            Command.Outcome next = cluster.as("alice", "srun --iso-netns-listeners=1 true");
+            return next.status() != 0 && next.err().contains("ports of this node are in use");
+          },
+          cluster::logs);
+      cluster.run("pkill -KILL -f 'escape.pl sta[y]'").orFail();
+      assertThat(cluster.alice("srun --iso-netns-listeners=1 echo ran")).isEqualTo("ran\n");
+    } finally {
+      cluster.run("pkill -KILL -f 'escape.pl sta[y]'");
+      cluster.signalAgent("n1", "TERM");
+      cluster.startAgent("n1");
     }
   }
 

@@ -48,7 +48,16 @@ public final class SealedSocket implements AutoCloseable {
   /// filter that drops everything.
   public static SealedSocket hold(Protocol protocol, InetAddress address, int port)
       throws IsolationException {
-    return bind(protocol, address, port, true);
+    return bind(protocol, address, port, true, true);
+  }
+
+  /// The same, but only where nobody has a socket on the port in whatever state: one that listens
+  /// no more and may listen again is in no file below /proc. Others of ours may join it later.
+  ///
+  /// @throws IsolationException where somebody has
+  public static SealedSocket holdAlone(Protocol protocol, InetAddress address, int port)
+      throws IsolationException {
+    return bind(protocol, address, port, true, false);
   }
 
   /// For a job: blocking, as spank_iso_netns gave them.
@@ -56,7 +65,7 @@ public final class SealedSocket implements AutoCloseable {
   /// @param backlog connections that wait for accept(2)
   public static SealedSocket open(Protocol protocol, InetAddress address, int port, int backlog)
       throws IsolationException {
-    SealedSocket socket = bind(protocol, address, port, false);
+    SealedSocket socket = bind(protocol, address, port, false, true);
     if (protocol == Protocol.TCP) {
       long result = Linux.call(Linux.Call.LISTEN, socket.descriptor, backlog);
       if (result < 0) {
@@ -67,7 +76,8 @@ public final class SealedSocket implements AutoCloseable {
     return socket;
   }
 
-  private static SealedSocket bind(Protocol protocol, InetAddress address, int port, boolean deaf)
+  private static SealedSocket bind(
+      Protocol protocol, InetAddress address, int port, boolean deaf, boolean beside)
       throws IsolationException {
     String what = "bind %s port %d of %s".formatted(protocol, port, address.getHostAddress());
     boolean tcp = protocol == Protocol.TCP;
@@ -75,7 +85,9 @@ public final class SealedSocket implements AutoCloseable {
     boolean bound = false;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment yes = arena.allocateFrom(JAVA_INT, 1);
-      Listener.set(what, socket, SO_REUSEPORT, yes);
+      if (beside) {
+        Listener.set(what, socket, SO_REUSEPORT, yes);
+      }
       if (tcp) {
         Linux.must(
             what,
@@ -92,6 +104,7 @@ public final class SealedSocket implements AutoCloseable {
       Listener.set(what, socket, SO_MARK, arena.allocateFrom(JAVA_INT, MARK));
       MemorySegment name = Listener.socketAddress(arena, address, port);
       Linux.must(what, Linux.Call.BIND, socket, name.address(), name.byteSize());
+      Listener.set(what, socket, SO_REUSEPORT, yes);
       bound = true;
       return new SealedSocket(protocol, port, socket);
     } finally {

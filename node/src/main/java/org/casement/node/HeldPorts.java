@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.EnumMap;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -90,16 +89,15 @@ final class HeldPorts implements AutoCloseable {
   /// Ports for a job.
   ///
   /// @throws IsolationException where there are not enough
-  synchronized List<Integer> take(int count) throws IOException {
-    Set<Integer> busy = busy();
+  synchronized List<Integer> take(int count) throws IsolationException {
     List<Integer> taken = new ArrayList<>();
     List<Port> notNow = new ArrayList<>();
     while (taken.size() < count && !free.isEmpty()) {
       Port port = free.removeFirst();
-      if (System.nanoTime() - port.usableAt() < 0 || busy.contains(port.number())) {
-        notNow.add(port);
-      } else {
+      if (System.nanoTime() - port.usableAt() >= 0 && isNobodys(port.number())) {
         taken.add(port.number());
+      } else {
+        notNow.add(port);
       }
     }
     notNow.reversed().forEach(free::addFirst);
@@ -156,41 +154,23 @@ final class HeldPorts implements AutoCloseable {
     return java.util.Objects.requireNonNull(holders.get(protocol));
   }
 
-  /// Ports on which somebody listens, or that somebody beside us has bound over UDP: what a job
-  /// that has ended gave to a process that has not. Our own TCP holders are not in these files.
-  private Set<Integer> busy() throws IOException {
-    Set<Integer> busy = new HashSet<>();
-    for (String table : List.of("tcp", "tcp6")) {
-      for (String line : lines(table)) {
-        String[] fields = line.strip().split("\\s+", -1);
-        if (fields[3].equals("0A")) { // TCP_LISTEN
-          busy.add(port(fields[1]));
-        }
+  /// Whether the port is ours alone: a process that outlived the job that had it may have kept a
+  /// socket, and would take connections from the next job. Connections that have not quite ended
+  /// count too, for a minute.
+  private boolean isNobodys(int port) {
+    for (Protocol protocol : Protocol.values()) {
+      SealedSocket holder = map(protocol).remove(port);
+      if (holder != null) {
+        holder.close();
+      }
+      try {
+        map(protocol).put(port, SealedSocket.holdAlone(protocol, settings.address(), port));
+      } catch (IsolationException e) {
+        hold(protocol, port);
+        return false;
       }
     }
-    Map<Integer, Integer> sockets = new HashMap<>();
-    for (String table : List.of("udp", "udp6")) {
-      for (String line : lines(table)) {
-        sockets.merge(port(line.strip().split("\\s+", -1)[1]), 1, Integer::sum);
-      }
-    }
-    sockets.forEach(
-        (port, number) -> {
-          if (number > (map(Protocol.UDP).containsKey(port) ? 1 : 0)) {
-            busy.add(port);
-          }
-        });
-    return busy;
-  }
-
-  /// proc(5): after a head, a socket a line; the second field is address and port, in hexadecimal.
-  private static List<String> lines(String table) throws IOException {
-    Path file = Path.of("/proc/thread-self/net", table);
-    return Files.exists(file) ? Files.readAllLines(file).stream().skip(1).toList() : List.of();
-  }
-
-  private static int port(String address) {
-    return Integer.parseInt(address, address.lastIndexOf(':') + 1, address.length(), 16);
+    return true;
   }
 
   @Override

@@ -38,6 +38,9 @@ final class JobSockets {
   /// The sockets for one task, in the order of the job's ports. They stay open here until
   /// [#handed].
   List<SealedSocket> forTask(TaskRequest request, JobRecord job) throws IOException {
+    if (job.ports().isEmpty()) {
+      return List.of();
+    }
     Copies copies = jobs.computeIfAbsent(request.job(), _ -> new Copies());
     if (copies.step != request.step()) {
       copies.closeListening();

@@ -11,7 +11,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 import org.casement.isolation.IsolationException;
@@ -39,6 +43,8 @@ final class NodeAgent {
 
   private static final Duration RECONCILE_INTERVAL = Duration.ofMinutes(1);
 
+  private static final Duration KIND_DELAY = Duration.ofSeconds(1);
+
   /// Jobs that are asked about at a time: a query costs the controller something.
   private static final int QUERIES_LIMIT = 10;
 
@@ -54,6 +60,14 @@ final class NodeAgent {
   /// A job's is chosen by its number: one that were removed with its job would be two for a moment.
   private final List<ReentrantLock> locks =
       Stream.generate(ReentrantLock::new).limit(LOCKS).toList();
+
+  /// One after the other: a query costs the controller something.
+  private final ScheduledExecutorService later =
+      Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory());
+
+  /// A thread each, kept for a while: a new one costs a task a part of a millisecond.
+  private final Executor answering =
+      Executors.newCachedThreadPool(Thread.ofPlatform().daemon().factory());
 
   private final Semaphore connections = new Semaphore(CONNECTIONS_LIMIT);
 
@@ -92,7 +106,7 @@ final class NodeAgent {
         connections.acquireUninterruptibly();
         try {
           PacketSocket connection = socket.accept(PACKET_LIMIT);
-          Thread.ofPlatform().daemon().start(() -> answer(connection));
+          answering.execute(() -> answer(connection));
         } catch (IsolationException e) { // no descriptors, no memory: it may have some later
           connections.release();
           log(String.valueOf(e.getMessage()));
@@ -247,13 +261,19 @@ final class NodeAgent {
       }
       throw e;
     }
-    Thread.ofPlatform().daemon().start(() -> learnKind(request.job()));
+    var _ =
+        later.schedule(
+            () -> learnKind(request.job()), KIND_DELAY.toMillis(), TimeUnit.MILLISECONDS);
   }
 
-  /// Asks what the job is while its first task starts: who joins later has to know, and its owner
-  /// can make it look like something else.
+  /// Asks what the job is soon after its start: who joins later has to know, and its owner can make
+  /// it look like something else. A task that is starting needs the processor itself, and a job
+  /// that is over by then need not be asked about.
   private void learnKind(long job) {
     try {
+      if (store.find(job).flatMap(JobRecord::namespace).isEmpty()) {
+        return;
+      }
       JobRecord.Kind kind = verdicts.kind(job);
       ReentrantLock lock = lock(job);
       lock.lock();
@@ -267,7 +287,7 @@ final class NodeAgent {
       } finally {
         lock.unlock();
       }
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
       log("job %d: %s".formatted(job, e.getMessage()));
     }
   }
