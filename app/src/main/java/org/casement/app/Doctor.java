@@ -112,6 +112,8 @@ final class Doctor {
       checks.add(begin(Subject.LISTENERS, LIMIT, () -> listeners(configuration.listen())));
       checks.add(begin(Subject.SEAL, SEALED_LIMIT, () -> sealed(configuration, runtime.path())));
       checks.add(begin(Subject.CONFINEMENT, LIMIT, node::confinement));
+      SlurmExamination slurm = new SlurmExamination(new Slurm(configuration.slurm().commands()));
+      checks.add(begin(Subject.SLURM, SEALED_LIMIT, slurm::examine));
       checks.add(begin(Subject.QEMU, LIMIT, node::qemu));
       checks.add(begin(Subject.SAMBA, LIMIT, node::samba));
       checks.add(begin(Subject.SWTPM, LIMIT, node::swtpm));

@@ -317,6 +317,22 @@ public final class Cluster implements AutoCloseable {
         .out();
   }
 
+  /// Waits until no job holds anything: srun comes back before the epilog has run.
+  ///
+  /// @return the node's holdings then
+  public String awaitGround(String node) {
+    awaitNoJobs();
+    Await.until(
+        "the jobs of " + node + " have left",
+        LIMIT,
+        () -> {
+          String now = holdings(node);
+          return now.contains("pins 0\nrecords 0\n") && now.contains("steps 0\n");
+        },
+        () -> holdings(node));
+    return holdings(node);
+  }
+
   public String logs() {
     return run("tail -n 25 /run/cluster/log/slurmd-n*.log /run/cluster/log/agent-*").out();
   }

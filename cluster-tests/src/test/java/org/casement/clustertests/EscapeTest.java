@@ -129,7 +129,7 @@ final class EscapeTest {
     cluster.run("setsid perl " + peer + " " + HEARD + " >/dev/null 2>&1 </dev/null &").orFail();
     cluster
         .run(
-            "echo 'table inet peer { chain out { type filter hook output priority 0;"
+            "echo 'table inet peer { chain resets { type filter hook output priority 0;"
                 + " tcp sport 7002 tcp flags & rst == rst drop; }; }' | nft -f -")
         .orFail();
     Await.until("the peer listens", LIMIT, () -> open("peer", "10.77.0.1").equals("got out"));

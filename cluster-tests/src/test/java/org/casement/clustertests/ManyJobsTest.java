@@ -19,16 +19,7 @@ final class ManyJobsTest {
     cluster = Cluster.start();
     cluster.startAgent("n1", "listener_ports = \"21000-21099\"", "listener_rest = \"0s\"");
     cluster.alice("srun --iso-netns-listeners=1,1 true");
-    // srun comes back before the epilog has run: what is counted next is the ground.
-    cluster.awaitNoJobs();
-    Await.until(
-        "the first job has left",
-        LIMIT,
-        () -> {
-          String now = cluster.holdings("n1");
-          return now.contains("pins 0\nrecords 0\n") && now.contains("steps 0\n");
-        },
-        () -> cluster.holdings("n1"));
+    cluster.awaitGround("n1");
   }
 
   @AfterAll

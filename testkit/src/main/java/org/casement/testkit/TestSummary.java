@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.xml.XMLConstants;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -94,7 +95,8 @@ public final class TestSummary {
     }
   }
 
-  /// The class's own report and those of its nested classes.
+  /// The class's own report, those of its nested classes, and those of further runs, which have a
+  /// suffix (surefire.reportNameSuffix).
   private static List<Path> reports(Path module, String className) throws IOException {
     Path directory = module.resolve("target/surefire-reports");
     if (!Files.isDirectory(directory)) {
@@ -103,11 +105,10 @@ public final class TestSummary {
     try (Stream<Path> files = Files.list(directory)) {
       return files
           .filter(
-              file -> {
-                String name = file.getFileName().toString();
-                return name.equals("TEST-" + className + ".xml")
-                    || (name.startsWith("TEST-" + className + "$") && name.endsWith(".xml"));
-              })
+              file ->
+                  file.getFileName()
+                      .toString()
+                      .matches("TEST-" + Pattern.quote(className) + "(\\$.*)?(-[a-z]+)?\\.xml"))
           .toList();
     }
   }
@@ -118,7 +119,8 @@ public final class TestSummary {
     for (int i = 0; i < cases.getLength(); i++) {
       Element test = (Element) cases.item(i);
       String method = test.getAttribute("name");
-      String id = method.isEmpty() ? className : className + "#" + method;
+      String run = report.getFileName().toString().replaceFirst(".*?(-[a-z]+)?\\.xml$", "$1");
+      String id = (method.isEmpty() ? className : className + "#" + method) + run;
       NodeList skip = test.getElementsByTagName("skipped");
       if (test.getElementsByTagName("failure").getLength() > 0
           || test.getElementsByTagName("error").getLength() > 0) {

@@ -31,9 +31,13 @@ final class TestSummaryTest {
   }
 
   private void report(String cases) throws IOException {
+    report("", cases);
+  }
+
+  private void report(String suffix, String cases) throws IOException {
     Path reports = Files.createDirectories(root.resolve("disk/target/surefire-reports"));
     Files.writeString(
-        reports.resolve("TEST-org.casement.disk.OverlayTest.xml"),
+        reports.resolve("TEST-org.casement.disk.OverlayTest" + suffix + ".xml"),
         "<testsuite>" + cases + "</testsuite>");
   }
 
@@ -53,6 +57,19 @@ final class TestSummaryTest {
     report(testCase("isThrownAway", ""));
     assertThat(judge()).isTrue();
     assertThat(printed).isEqualTo("1 passed, 0 failed, 0 skipped\n");
+  }
+
+  @Test
+  void aFurtherRunOfAClassCountsToo() throws IOException {
+    report(testCase("a", ""));
+    report("-trixie", testCase("a", "<failure/>") + testCase("b", ""));
+    assertThat(judge()).isFalse();
+    assertThat(printed)
+        .isEqualTo(
+            """
+            failed: org.casement.disk.OverlayTest#a-trixie
+            2 passed, 1 failed, 0 skipped
+            """);
   }
 
   @Test
