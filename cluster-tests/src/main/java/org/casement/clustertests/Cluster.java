@@ -32,6 +32,9 @@ public final class Cluster implements AutoCloseable {
   /// A root tree that tools/slurm-tree has made, to test with its Slurm; else this machine's.
   private static final String TREE = System.getProperty("casement.slurm.tree", "");
 
+  /// Options of tools/cluster for every cluster, between spaces.
+  private static final String OPTIONS = System.getProperty("casement.slurm.options", "");
+
   private final Path repository;
 
   /// The plugin, and what tools/cluster keeps.
@@ -70,6 +73,9 @@ public final class Cluster implements AutoCloseable {
         command.addAll(List.of("--tree", TREE));
       }
       command.addAll(List.of("--plugstack", cluster.plugstack("required", arguments)));
+      if (!OPTIONS.isEmpty()) {
+        command.addAll(List.of(OPTIONS.split(" ", -1)));
+      }
       command.addAll(List.of(options));
       cluster.tool(command, "").orFail();
       return cluster;

@@ -108,7 +108,7 @@ public final class TestSummary {
               file ->
                   file.getFileName()
                       .toString()
-                      .matches("TEST-" + Pattern.quote(className) + "(\\$.*)?(-[a-z]+)?\\.xml"))
+                      .matches("TEST-" + Pattern.quote(className) + "(\\$.*)?(-[a-z-]+)?\\.xml"))
           .toList();
     }
   }
@@ -119,7 +119,7 @@ public final class TestSummary {
     for (int i = 0; i < cases.getLength(); i++) {
       Element test = (Element) cases.item(i);
       String method = test.getAttribute("name");
-      String run = report.getFileName().toString().replaceFirst(".*?(-[a-z]+)?\\.xml$", "$1");
+      String run = report.getFileName().toString().replaceFirst(".*?(-[a-z-]+)?\\.xml$", "$1");
       String id = (method.isEmpty() ? className : className + "#" + method) + run;
       NodeList skip = test.getElementsByTagName("skipped");
       if (test.getElementsByTagName("failure").getLength() > 0
