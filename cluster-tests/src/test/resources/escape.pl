@@ -9,11 +9,12 @@ my $unspec = pack('S x14', 0);
 $SIG{ALRM} = sub { print "timed out\n"; exit };
 alarm 8;
 
-sub made { my ($type, $port) = @_; my $six = $host =~ /:/;
+sub made { my ($type) = @_; my $six = $host =~ /:/;   # on some port that is free
   socket(my $s, $six ? AF_INET6 : AF_INET, $type, 0) or die $!;
-  bind($s, $six ? pack_sockaddr_in6($port, IN6ADDR_ANY) : sockaddr_in($port, INADDR_ANY)) or die "bind: $!";
+  for my $try (1 .. 20) { my $port = 7100 + int rand 800;
+    last if bind($s, $six ? pack_sockaddr_in6($port, IN6ADDR_ANY) : sockaddr_in($port, INADDR_ANY)); die "bind: $!" if $try == 20 }
   listen($s, 5) if $type == SOCK_STREAM; $s }
-sub taken { my ($type) = @_; return made($type, 7100 + int rand 800) if $given eq 'own'; open(my $s, '+<&=', $given) or die "descriptor $given: $!"; $s }
+sub taken { my ($type) = @_; return made($type) if $given eq 'own'; open(my $s, '+<&=', $given) or die "descriptor $given: $!"; $s }
 sub address { my ($s, $port) = @_;   # of $host, as the socket's family writes it
   return pack_sockaddr_in($port, inet_aton($host)) if sockaddr_family(getsockname $s) == AF_INET;
   pack_sockaddr_in6($port, inet_pton(AF_INET6, $host =~ /:/ ? $host : "::ffff:$host")) }
