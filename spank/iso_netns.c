@@ -168,11 +168,9 @@ static int ask(int s, const char *text, int descriptor, struct answer *answer)
 {
 	union { struct cmsghdr header; char room[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))]; } control = {0};
 	struct iovec part = {.iov_base = (char *)text, .iov_len = strlen(text)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = CMSG_SPACE(sizeof(int))};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = descriptor < 0 ? 0 : CMSG_SPACE(sizeof(int))};
 	control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(&control.header), &descriptor, sizeof(int));
-	if (descriptor < 0)
-		message.msg_controllen = 0;
 	if (sendmsg(s, &message, MSG_NOSIGNAL) < 0)
 		return -1;
 	part = (struct iovec){.iov_base = answer->text, .iov_len = sizeof(answer->text) - 1};
@@ -235,9 +233,7 @@ static int seal(spank_t sp, const char *request)
 	}
 	if (says(&answer, "refuse "))
 		return refuse("%.*s", (int)strcspn(answer.text + 7, "\n"), answer.text + 7);
-	if (says(&answer, "open\n") && done[4] == '\n')
-		return 0;
-	if (says(&answer, done) && set_environment(sp, &answer) == 0)
+	if ((says(&answer, "open\n") && done[4] == '\n') || (says(&answer, done) && set_environment(sp, &answer) == 0))
 		return 0;
 	return refuse("the node agent's answer is not understood: is it of another version?");
 }
