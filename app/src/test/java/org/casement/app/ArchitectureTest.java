@@ -143,6 +143,8 @@ class ArchitectureTest {
     noClasses()
         .that()
         .resideOutsideOfPackage("org.casement.app..")
+        .and()
+        .doNotHaveFullyQualifiedName("org.casement.node.NodeMain") // a program too
         .should()
         .callMethodWhere(
             target(owner(name("java.lang.System")))

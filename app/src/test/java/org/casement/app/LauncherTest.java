@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /// The shell script that starts the JVM, with a program in its place that prints its arguments.
 class LauncherTest {
   @TempDir Path directory;
+  private String jar = "casement-app-1.jar";
 
   private List<String> started(String... arguments) throws IOException {
     return startedAs(directory.resolve("casement/bin/casement"), arguments);
@@ -28,7 +29,7 @@ class LauncherTest {
     Files.createDirectories(home.resolve("bin"));
     Files.createDirectories(home.resolve("lib"));
     Files.writeString(home.resolve("lib/a.jar"), "");
-    Files.writeString(home.resolve("lib/b.jar"), "");
+    Files.writeString(home.resolve("lib").resolve(jar), "");
     Path launcher = home.resolve("bin/casement");
     Files.copy(
         Path.of("src/main/launcher/casement"), launcher, StandardCopyOption.REPLACE_EXISTING);
@@ -75,5 +76,12 @@ class LauncherTest {
   void argumentsAreHandedOnAsTheyAre() throws IOException {
     assertThat(started("run", "--config", "a b", "*"))
         .endsWith("org.casement.app.Main", "run", "--config", "a b", "*");
+  }
+
+  /// As in the package of the plugin and the node agent.
+  @Test
+  void withoutTheSessionsJarItIsTheNodeAgents() throws IOException {
+    jar = "casement-node-1.jar";
+    assertThat(started("node")).endsWith("org.casement.node.NodeMain", "node");
   }
 }
