@@ -110,6 +110,7 @@ final class DesktopPageTest extends DesktopPageTests {
           .orFail();
       page.setViewportSize(1000, 700);
       awaitFills(browser);
+      awaitDrawn(page);
       browser.awaitNonce(session.nonce(), LIMIT);
       browser.screenshot("20-unanswered");
       assertThat(connections).hasPositiveValue();
