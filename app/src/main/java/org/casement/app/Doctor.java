@@ -37,6 +37,9 @@ final class Doctor {
   /// Two JVMs, smbd, and QEMU up to its control socket.
   private static final Duration SEALED_LIMIT = Duration.ofSeconds(60);
 
+  /// More than sbatch is given, so that it is sbatch that is named where it hangs.
+  private static final Duration SLURM_LIMIT = Duration.ofSeconds(60);
+
   /// The disk of a golden image may have many gigabytes.
   private static final Duration DIGEST_LIMIT = Duration.ofMinutes(5);
 
@@ -113,7 +116,7 @@ final class Doctor {
       checks.add(begin(Subject.SEAL, SEALED_LIMIT, () -> sealed(configuration, runtime.path())));
       checks.add(begin(Subject.CONFINEMENT, LIMIT, node::confinement));
       SlurmExamination slurm = new SlurmExamination(new Slurm(configuration.slurm().commands()));
-      checks.add(begin(Subject.SLURM, SEALED_LIMIT, slurm::examine));
+      checks.add(begin(Subject.SLURM, SLURM_LIMIT, slurm::examine));
       checks.add(begin(Subject.QEMU, LIMIT, node::qemu));
       checks.add(begin(Subject.SAMBA, LIMIT, node::samba));
       checks.add(begin(Subject.SWTPM, LIMIT, node::swtpm));

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.casement.isolation.Loopholes;
+import org.casement.node.NodeProgram;
 import org.casement.session.SessionException;
 import org.casement.supervisor.Finding;
 import org.casement.supervisor.Finding.Subject;
@@ -17,8 +18,6 @@ import org.casement.supervisor.Finding.Subject;
 /// What `casement doctor` says of sealed jobs: whether there are any here, and what a network
 /// namespace leaves open (docs/iso_netns.md), which is the site's to close.
 final class SlurmExamination {
-  private static final Path AGENT = Path.of("/run/casement/node.sock");
-
   /// Whoever may speak to one of these has machines or containers made, with a network.
   private static final Pattern POWERFUL =
       Pattern.compile(".*/(docker|containerd|crio|podman|libvirt|incus|lxd)[^/]*(/.*)?");
@@ -49,7 +48,7 @@ final class SlurmExamination {
     }
     List<Finding> findings = new ArrayList<>();
     findings.add(Finding.ok(Subject.SLURM, "sbatch knows --iso-netns"));
-    if (Files.exists(AGENT) || isComputeNode()) {
+    if (Files.exists(NodeProgram.SOCKET) || isComputeNode()) {
       findings.add(agent());
     }
     findings.addAll(loopholes());
@@ -73,11 +72,13 @@ final class SlurmExamination {
   }
 
   private static Finding agent() {
-    return Files.exists(AGENT)
-        ? Finding.ok(Subject.NODE_AGENT, AGENT + " is there")
+    return Files.exists(NodeProgram.SOCKET)
+        ? Finding.ok(Subject.NODE_AGENT, NodeProgram.SOCKET + " is there")
         : Finding.error(
             Subject.NODE_AGENT,
-            "slurmd runs, and there is no " + AGENT + ": jobs that ask to be sealed are refused",
+            "slurmd runs, and there is no "
+                + NodeProgram.SOCKET
+                + ": jobs that ask to be sealed are refused",
             "systemctl enable --now casement-node");
   }
 

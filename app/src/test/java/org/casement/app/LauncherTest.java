@@ -78,6 +78,16 @@ class LauncherTest {
         .endsWith("org.casement.app.Main", "run", "--config", "a b", "*");
   }
 
+  /// It starts once, and the cache is memory.
+  @Test
+  void theNodeAgentHasNoCache() throws IOException {
+    Path cache = directory.resolve("casement/lib/casement.aot");
+    Files.createDirectories(cache.getParent());
+    Files.writeString(cache, "");
+    assertThat(started("run")).contains("-XX:AOTCache=" + cache);
+    assertThat(started("node")).noneMatch(argument -> argument.contains("AOT"));
+  }
+
   /// As in the package of the plugin and the node agent.
   @Test
   void withoutTheSessionsJarItIsTheNodeAgents() throws IOException {

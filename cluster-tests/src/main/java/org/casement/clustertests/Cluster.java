@@ -40,6 +40,9 @@ public final class Cluster implements AutoCloseable {
   /// The plugin, and what tools/cluster keeps.
   private final Path directory;
 
+  /// Of the agents.
+  private Path launcher = Path.of(System.getProperty("casement.program", ""), "bin/casement");
+
   private Cluster(Path repository, Path directory) {
     this.repository = repository;
     this.directory = directory;
@@ -244,6 +247,11 @@ public final class Cluster implements AutoCloseable {
 
   // ---- the agent
 
+  /// Takes another program for the agents that are started from now on.
+  void useLauncher(Path other) {
+    launcher = other;
+  }
+
   /// Starts the agent of a node and waits until it is ready.
   ///
   /// @param more lines of its table
@@ -266,8 +274,6 @@ public final class Cluster implements AutoCloseable {
 
   /// Starts it, whatever will come of it.
   public void launch(String node) {
-    String launcher =
-        Path.of(System.getProperty("casement.program", "")).resolve("bin/casement").toString();
     on(
             node,
             ("JAVA_HOME=%s setsid %s node --config /run/cluster/%s.toml"

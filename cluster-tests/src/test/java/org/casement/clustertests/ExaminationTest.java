@@ -93,16 +93,26 @@ final class ExaminationTest {
   void whoMakesContainers() {
     assertFound("local-sockets", "ok", "may speak to: none");
     try {
-      cluster
-          .on(
-              "n1",
-              "perl -MSocket -e 'socket(my $l, AF_UNIX, SOCK_STREAM, 0); bind($l, sockaddr_un(\"/run/cluster/docker.sock\")) or die $!; listen($l, 5); chmod 0600, \"/run/cluster/docker.sock\"; sleep 1000' </dev/null >/dev/null 2>&1 & sleep 0.5")
-          .orFail();
+      // What another account may call its own, to be shown on our terminal.
+      serve("docker\\e[2J.sock");
+      cluster.on("n1", "chmod 666 /run/cluster/docker*").orFail();
+      assertFound("local-sockets", "ok", "may speak to: none");
+      serve("docker.sock");
       assertFound("local-sockets", "ok", "may speak to: none");
       cluster.on("n1", "chmod 666 /run/cluster/docker.sock").orFail();
       assertFound("local-sockets", "warning", "/run/cluster/docker.sock");
     } finally {
-      cluster.run("pkill -KILL -f docker.soc[k]; rm -f /run/cluster/docker.sock");
+      cluster.run("pkill -KILL -f '/run/cluster/docke[r]'; rm -f /run/cluster/docker*");
     }
+  }
+
+  /// Listens until it is killed, for root alone.
+  private static void serve(String name) {
+    cluster
+        .on(
+            "n1",
+            "perl -MSocket -e 'my $n = \"/run/cluster/%s\"; socket(my $l, AF_UNIX, SOCK_STREAM, 0); bind($l, sockaddr_un($n)) or die $!; listen($l, 5); chmod 0600, $n; sleep 1000' </dev/null >/dev/null 2>&1 & sleep 0.5"
+                .formatted(name))
+        .orFail();
   }
 }

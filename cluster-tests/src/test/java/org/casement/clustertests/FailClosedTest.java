@@ -245,8 +245,7 @@ final class FailClosedTest {
   void anAgentWithPeersThatSayNothing(int peers) {
     cluster.startAgent("n1");
     assertRuns("--iso-netns");
-    cluster.awaitNoJobs();
-    String before = cluster.holdings("n1");
+    String before = cluster.awaitGround("n1");
     cluster.on("n1", "rm -f /run/cluster/held").orFail();
     cluster
         .on(

@@ -5,14 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.casement.testkit.Await;
 import org.casement.testkit.Command;
 import org.junit.jupiter.api.Test;
 
 /// The package of the plugin and the node agent alone: what is in it, and that it does.
 final class PackageTest {
-  private static final java.time.Duration LIMIT = java.time.Duration.ofSeconds(20);
-
   @Test
   void itNeedsNeitherTheGuestsProgramsNorTheRestOfOursAndSealsAJob() throws IOException {
     Path place = Files.createTempDirectory(Path.of("/var/tmp"), "ct-package-");
@@ -22,21 +19,11 @@ final class PackageTest {
       cluster.write(
           "/run/cluster/plugstack.conf",
           "required %s/usr/lib/casement/slurm-%s/iso_netns.so\n".formatted(tree, release()));
-      cluster.write("/run/cluster/n1.toml", "[node]\nslurm_conf = \"/run/cluster/slurm.conf\"\n");
       String program =
           "env JAVA_HOME=%s %s/usr/bin/casement ".formatted(System.getProperty("java.home"), tree);
       assertThat(cluster.as("alice", "srun --iso-netns true").status()).isNotZero();
-      cluster
-          .on(
-              "n1",
-              "setsid %s node --config /run/cluster/n1.toml >/run/cluster/log/agent-n1 2>&1 </dev/null &"
-                  .formatted(program))
-          .orFail();
-      Await.until(
-          "the agent is ready",
-          LIMIT,
-          () -> cluster.agentLog("n1").contains("casement node: ready"),
-          () -> cluster.agentLog("n1"));
+      cluster.useLauncher(tree.resolve("usr/bin/casement"));
+      cluster.startAgent("n1");
       assertThat(
               cluster.alice(
                   "srun --iso-netns-listeners=1 %s activate -- sh -c 'echo $LISTEN_FDS; readlink /proc/self/fd/3; grep -c : /proc/net/dev'"

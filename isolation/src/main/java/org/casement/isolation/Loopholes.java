@@ -1,11 +1,14 @@
 package org.casement.isolation;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 
 /// What a network namespace does not separate, as far as the account that asks can use it on this
 /// node.
@@ -19,6 +22,10 @@ public final class Loopholes {
 
   /// proc(5): of a socket that listens.
   private static final String ACCEPTS = "00010000";
+
+  /// Others choose these names, and we show them: those with control characters or none of our
+  /// locale's are no well-known server's.
+  private static final Pattern NAME = Pattern.compile("/[!-~]+");
 
   private static final int PATH_FIELD = 7;
   private static final int AF_VSOCK = 40;
@@ -57,7 +64,7 @@ public final class Loopholes {
       String[] fields = line.strip().split(" +", PATH_FIELD + 1);
       if (fields.length > PATH_FIELD
           && fields[3].equals(ACCEPTS)
-          && fields[PATH_FIELD].startsWith("/")
+          && NAME.matcher(fields[PATH_FIELD]).matches()
           && Files.isWritable(Path.of(fields[PATH_FIELD]))) {
         servers.add(Path.of(fields[PATH_FIELD]));
       }
@@ -67,7 +74,7 @@ public final class Loopholes {
 
   private static List<String> lines() {
     try {
-      return Files.readAllLines(LOCAL_SOCKETS, java.nio.charset.StandardCharsets.ISO_8859_1);
+      return Files.readAllLines(LOCAL_SOCKETS, ISO_8859_1);
     } catch (IOException e) {
       return List.of();
     }

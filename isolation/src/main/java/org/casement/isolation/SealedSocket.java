@@ -104,7 +104,9 @@ public final class SealedSocket implements AutoCloseable {
       Listener.set(what, socket, SO_MARK, arena.allocateFrom(JAVA_INT, MARK));
       MemorySegment name = Listener.socketAddress(arena, address, port);
       Linux.must(what, Linux.Call.BIND, socket, name.address(), name.byteSize());
-      Listener.set(what, socket, SO_REUSEPORT, yes);
+      if (!beside) {
+        Listener.set(what, socket, SO_REUSEPORT, yes);
+      }
       bound = true;
       return new SealedSocket(protocol, port, socket);
     } finally {

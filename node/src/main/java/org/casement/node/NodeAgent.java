@@ -93,7 +93,7 @@ final class NodeAgent {
 
   /// Serves until the process ends.
   void serve() throws IOException {
-    Path path = directory.resolve("node.sock");
+    Path path = directory.resolve(NodeProgram.SOCKET.getFileName());
     Path unfinished = directory.resolve("node.sock.new");
     Files.deleteIfExists(unfinished);
     // Under its name it is nobody else's at any moment; an earlier agent's is replaced.
@@ -271,17 +271,15 @@ final class NodeAgent {
   /// that is over by then need not be asked about.
   private void learnKind(long job) {
     try {
-      if (store.find(job).flatMap(JobRecord::namespace).isEmpty()) {
+      if (ofUnknownKind(job).isEmpty()) {
         return;
       }
       JobRecord.Kind kind = verdicts.kind(job);
       ReentrantLock lock = lock(job);
       lock.lock();
       try {
-        Optional<JobRecord> known = store.find(job);
-        if (known.isPresent()
-            && known.get().namespace().isPresent()
-            && known.get().kind() == JobRecord.Kind.UNKNOWN) {
+        Optional<JobRecord> known = ofUnknownKind(job);
+        if (known.isPresent()) {
           store.write(job, known.get().with(kind));
         }
       } finally {
@@ -290,6 +288,13 @@ final class NodeAgent {
     } catch (IOException | RuntimeException e) {
       log("job %d: %s".formatted(job, e.getMessage()));
     }
+  }
+
+  private Optional<JobRecord> ofUnknownKind(long job) throws IOException {
+    return store
+        .find(job)
+        .filter(known -> known.namespace().isPresent())
+        .filter(known -> known.kind() == JobRecord.Kind.UNKNOWN);
   }
 
   private static String ports(List<Integer> ports) {

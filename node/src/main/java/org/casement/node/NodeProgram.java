@@ -17,6 +17,10 @@ import org.casement.settings.SettingsSection;
 public final class NodeProgram {
   private static final Path SITE = Path.of("/etc/casement/casement.toml");
   private static final Path DIRECTORY = Path.of("/run/casement");
+
+  /// Where the agent listens (contracts/node.md).
+  public static final Path SOCKET = DIRECTORY.resolve("node.sock");
+
   private static final int GROUP_AND_OTHERS_WRITE = 0022;
 
   private NodeProgram() {}

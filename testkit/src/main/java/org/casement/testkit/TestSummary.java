@@ -115,11 +115,11 @@ public final class TestSummary {
 
   /// @return how many tests the report tells of
   private int read(Path report, String className) throws IOException {
+    String run = report.getFileName().toString().replaceFirst(".*?(-[a-z-]+)?\\.xml$", "$1");
     NodeList cases = parse(report).getElementsByTagName("testcase");
     for (int i = 0; i < cases.getLength(); i++) {
       Element test = (Element) cases.item(i);
       String method = test.getAttribute("name");
-      String run = report.getFileName().toString().replaceFirst(".*?(-[a-z-]+)?\\.xml$", "$1");
       String id = (method.isEmpty() ? className : className + "#" + method) + run;
       NodeList skip = test.getElementsByTagName("skipped");
       if (test.getElementsByTagName("failure").getLength() > 0
