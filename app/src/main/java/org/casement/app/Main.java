@@ -7,15 +7,17 @@ import java.util.Arrays;
 import java.util.List;
 import org.casement.node.ActivateProgram;
 import org.casement.node.NodeProgram;
+import org.casement.node.RelayProgram;
 import org.casement.session.EndReason;
 import org.casement.settings.ConfigurationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/// The program. The subcommands that no person types (`seal`, `session`, `trial`, `node`), and what
-/// only passes sockets on (`activate`), do not go through the command line library, which costs a
-/// sixth of a second; nor does `run` as scripts write it, because somebody waits for its desktop.
+/// The program. The subcommands that no person types (`seal`, `session`, `trial`, `node`, `relay`),
+/// and what only passes sockets on (`activate`), do not go through the command line library, which
+/// costs a sixth of a second; nor does `run` as scripts write it, because somebody waits for its
+/// desktop.
 @Command(
     name = "casement",
     description = "Windows desktops as sealed jobs.",
@@ -59,6 +61,7 @@ public final class Main {
         case "session" -> System.exit(SessionProgram.main(rest));
         case "trial" -> System.exit(SealedTrial.main(rest));
         case "node" -> System.exit(NodeProgram.main(rest));
+        case "relay" -> System.exit(RelayProgram.main(rest));
         case "activate" -> System.exit(ActivateProgram.main(rest, System.getenv()));
         case "run" -> RunCommand.plain(rest).ifPresent(command -> System.exit(run(command)));
         default -> {}

@@ -48,15 +48,19 @@ final class Linux {
     PIDFD_OPEN(434, 434),
     PIDFD_SEND_SIGNAL(424, 424),
     PRCTL(157, 167),
+    READ(0, 63),
     RECVMSG(47, 212),
     RT_SIGACTION(13, 134),
     RT_SIGPROCMASK(14, 135),
     SENDMSG(46, 211),
     SETNS(308, 268),
     SETSOCKOPT(54, 208),
+    SHUTDOWN(48, 210),
     SOCKET(41, 198),
+    SOCKETPAIR(53, 199),
     UMOUNT2(166, 39),
-    WAIT4(61, 260);
+    WAIT4(61, 260),
+    WRITE(1, 64);
 
     private final long x86;
     private final long generic;
@@ -75,10 +79,12 @@ final class Linux {
   static final int ENOENT = 2;
   static final int EACCES = 13;
   static final int EAGAIN = 11;
+  static final int EEXIST = 17;
   static final int EINTR = 4;
   static final int ENOSYS = 38;
   static final int EADDRINUSE = 98;
   static final int EADDRNOTAVAIL = 99;
+  static final int ECONNABORTED = 103;
   static final int SIGKILL = 9;
 
   private static final boolean X86 = System.getProperty("os.arch", "").equals("amd64");
@@ -202,6 +208,22 @@ final class Linux {
       throw e;
     } catch (Throwable e) {
       throw new AssertionError(e);
+    }
+  }
+
+  /// wait4(2) for our own child: its status, or 128 + the signal.
+  static int await(int pid) throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment status = arena.allocate(JAVA_INT);
+      long result;
+      do {
+        result = call(Call.WAIT4, pid, status.address(), 0, 0);
+      } while (result == -EINTR);
+      if (result < 0) {
+        throw failure("wait for process " + pid, (int) -result);
+      }
+      int value = status.get(JAVA_INT, 0);
+      return (value & 0x7f) == 0 ? (value >> 8) & 0xff : 128 + (value & 0x7f);
     }
   }
 

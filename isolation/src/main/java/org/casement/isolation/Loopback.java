@@ -1,11 +1,13 @@
 package org.casement.isolation;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -42,6 +44,7 @@ final class Loopback {
   private static final int SIOCSIFNETMASK = 0x891c;
   private static final int IFF_UP = 1;
   private static final int AF_INET = 2;
+  private static final int AF_INET6 = 10;
   private static final int SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
 
   private Loopback() {}
@@ -57,6 +60,43 @@ final class Loopback {
       Files.writeString(LOW_PORTS, "0");
     } catch (IOException e) {
       throw new IsolationException("cannot write " + LOW_PORTS + ": " + e.getMessage(), e);
+    }
+  }
+
+  /// Adds one of the node's addresses, so that what is spoken to by it is spoken to by it in here.
+  /// An address that stands for all, and one that is there, change nothing.
+  static void add(InetAddress address) throws IsolationException {
+    if (address.isAnyLocalAddress() || address.isLoopbackAddress()) {
+      return;
+    }
+    if (address.isLinkLocalAddress()) {
+      throw new IsolationException(
+          "cannot give a job's loopback the link-local " + address.getHostAddress());
+    }
+    if (address instanceof Inet6Address ipv6) {
+      addIpv6(ipv6);
+    } else {
+      request("lo:2", SIOCSIFADDR, (short) 0, address);
+      request("lo:2", SIOCSIFNETMASK, (short) 0, InetAddress.ofLiteral("255.255.255.255"));
+    }
+  }
+
+  /// struct in6_ifreq (linux/ipv6.h): the address, the prefix's length, the interface. Loopback is
+  /// the first one of every namespace (LOOPBACK_IFINDEX, include/net/flow.h).
+  private static void addIpv6(Inet6Address address) throws IsolationException {
+    String task = "give a job's loopback " + address.getHostAddress();
+    long socket = Linux.must(task, Linux.Call.SOCKET, AF_INET6, SOCK_DGRAM_CLOEXEC, 0);
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment request = arena.allocate(24, 8);
+      MemorySegment.copy(address.getAddress(), 0, request, JAVA_BYTE, 0, 16);
+      request.set(JAVA_INT, 16, 128);
+      request.set(JAVA_INT, 20, 1);
+      long result = Linux.call(Linux.Call.IOCTL, socket, SIOCSIFADDR, request.address());
+      if (result < 0 && result != -Linux.EEXIST) {
+        throw Linux.failure(task, (int) -result);
+      }
+    } finally {
+      Linux.call(Linux.Call.CLOSE, socket);
     }
   }
 

@@ -57,11 +57,13 @@ public final class MarkRules {
     }
     String complaint = GuestFirewall.run(nft, rules(protocol));
     if (!complaint.isEmpty()) {
-      throw new IsolationException("listeners need firewall rules on this node: " + complaint);
+      throw new IsolationException(
+          protocol + " listeners need firewall rules on this node: " + complaint);
     }
     if (!hold(protocol)) {
       throw new IsolationException(
-          "listeners need firewall rules on this node, and those that nft has laid have no effect");
+          protocol
+              + " listeners need firewall rules on this node, and those that nft has laid have no effect");
     }
     laid.add(protocol);
   }

@@ -2,9 +2,13 @@ package org.casement.isolation;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 
 /// A network namespace, held by a descriptor: whoever made it sends it, and it is looked at before
 /// it is believed.
@@ -133,29 +137,66 @@ public final class NetworkHandle implements AutoCloseable {
 
   /// Loopback and nothing else, as a session has it.
   public void configure() throws IsolationException {
-    IsolationException[] failure = new IsolationException[1];
-    // A thread of its own, which ends in there: setns(2) moves one thread.
-    Thread inside =
-        Thread.ofPlatform()
-            .start(
-                () -> {
-                  try {
-                    Linux.must("enter a namespace", Linux.Call.SETNS, descriptor, CLONE_NEWNET);
-                    Loopback.verifyNothingElse();
-                    Loopback.configure();
-                  } catch (IsolationException e) {
-                    failure[0] = e;
-                  }
-                });
+    inside(
+        () -> {
+          Loopback.verifyNothingElse();
+          Loopback.configure();
+          return true;
+        });
+  }
+
+  /// A listener within: like one of the node's ([SealedSocket#open]), with the same address and
+  /// port, which loopback has from then on, and no way out whatever is done with it.
+  ///
+  /// @param backlog connections that wait for accept(2)
+  public SealedSocket listen(InetAddress address, int port, int backlog) throws IsolationException {
+    return inside(
+        () -> {
+          Loopback.add(address);
+          return SealedSocket.open(SealedSocket.Protocol.TCP, address, port, backlog);
+        });
+  }
+
+  /// Runs a command that ends soon, within.
+  ///
+  /// @param command absolute path first
+  /// @param descriptors it has these at 3, 4, …, and the standard streams of this process
+  /// @throws IsolationException where it fails
+  public void run(List<String> command, Map<String, String> environment, List<Integer> descriptors)
+      throws IsolationException {
+    int status =
+        inside(
+            () -> {
+              Privileges.closeOnExec(3);
+              return Linux.await(Linux.spawn(command, environment, descriptors));
+            });
+    if (status != 0) {
+      throw new IsolationException(command.getFirst() + " ended with status " + status);
+    }
+  }
+
+  private interface Task<T> {
+    T run() throws IsolationException;
+  }
+
+  /// In a thread of its own, which ends in there: setns(2) moves one thread.
+  private <T> T inside(Task<T> task) throws IsolationException {
+    FutureTask<T> future =
+        new FutureTask<>(
+            () -> {
+              Linux.must("enter a namespace", Linux.Call.SETNS, descriptor, CLONE_NEWNET);
+              return task.run();
+            });
+    Thread _ = Thread.ofPlatform().start(future);
     try {
-      inside.join();
+      return future.get();
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof IsolationException failure
+          ? failure
+          : new IsolationException("cannot work in a namespace: " + e.getCause(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IsolationException("interrupted", e);
-    }
-    @Nullable IsolationException failed = failure[0];
-    if (failed != null) {
-      throw failed;
     }
   }
 

@@ -1,5 +1,7 @@
 package org.casement.isolation;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -8,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntPredicate;
 
 /// The processes of a network namespace, as /proc shows them. Whoever asks sees other accounts'
 /// only with CAP_SYS_PTRACE.
@@ -19,17 +22,27 @@ public final class NetworkMembers {
 
   private NetworkMembers() {}
 
-  public static boolean any(String namespace) throws IOException {
-    return !find(namespace).isEmpty();
+  /// Whether there is a process.
+  ///
+  /// @param namespace as [NetworkHandle#identity()]
+  /// @param accounts whose processes count: the uids that are taken
+  public static boolean any(String namespace, IntPredicate accounts) throws IOException {
+    return !find(namespace, accounts).isEmpty();
   }
 
   /// Kills them all.
   ///
-  /// @param namespace as [NetworkHandle#identity()]
   /// @return whether none is left
   public static boolean kill(String namespace) throws IOException {
+    return kill(namespace, _ -> true);
+  }
+
+  /// Kills those of some accounts.
+  ///
+  /// @return whether none of them is left
+  public static boolean kill(String namespace, IntPredicate accounts) throws IOException {
     for (int look = 0; look < LOOKS; look++) {
-      List<Integer> found = find(namespace);
+      List<Integer> found = find(namespace, accounts);
       if (found.isEmpty()) {
         return true;
       }
@@ -37,7 +50,7 @@ public final class NetworkMembers {
         long process = Linux.call(Linux.Call.PIDFD_OPEN, pid, 0);
         if (process >= 0) {
           // The number may be another process's by now; the descriptor's cannot become one.
-          if (isIn(namespace, pid)) {
+          if (isIn(namespace, accounts, pid)) {
             Linux.call(Linux.Call.PIDFD_SEND_SIGNAL, process, Linux.SIGKILL, 0, 0);
           }
           Linux.call(Linux.Call.CLOSE, process);
@@ -100,12 +113,12 @@ public final class NetworkMembers {
     return false;
   }
 
-  private static List<Integer> find(String namespace) throws IOException {
+  private static List<Integer> find(String namespace, IntPredicate accounts) throws IOException {
     List<Integer> found = new ArrayList<>();
     try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROCESSES, "[1-9]*")) {
       for (Path process : processes) {
         int pid = Integer.parseInt(process.getFileName().toString());
-        if (isIn(namespace, pid)) {
+        if (isIn(namespace, accounts, pid)) {
           found.add(pid);
         }
       }
@@ -113,13 +126,25 @@ public final class NetworkMembers {
     return found;
   }
 
-  private static boolean isIn(String namespace, int pid) {
+  private static boolean isIn(String namespace, IntPredicate accounts, int pid) {
+    Path process = PROCESSES.resolve(Integer.toString(pid));
     try {
-      Path link = PROCESSES.resolve(Integer.toString(pid)).resolve("ns/net");
-      return Files.readSymbolicLink(link).toString().equals(namespace);
+      return Files.readSymbolicLink(process.resolve("ns/net")).toString().equals(namespace)
+          && accounts.test(uid(process));
     } catch (IOException e) {
       return false; // it has gone, or is a zombie
     }
+  }
+
+  /// The real uid (proc(5)): the directory is root's where the process has made itself
+  /// non-dumpable.
+  private static int uid(Path process) throws IOException {
+    for (String line : Files.readAllLines(process.resolve("status"), ISO_8859_1)) {
+      if (line.startsWith("Uid:")) {
+        return Integer.parseUnsignedInt(line.split("\\s+", -1)[1]);
+      }
+    }
+    throw new IOException(process + " has no uid");
   }
 
   private static void pause() {

@@ -87,7 +87,40 @@ public final class PacketSocket implements AutoCloseable {
   ///
   /// @param limit for each packet that is received or sent over it
   public PacketSocket accept(Duration limit) throws IsolationException {
-    long socket = Linux.must("accept", Linux.Call.ACCEPT4, descriptor, 0, 0, SOCK_CLOEXEC);
+    return new PacketSocket(
+        limited(Linux.must("accept", Linux.Call.ACCEPT4, descriptor, 0, 0, SOCK_CLOEXEC), limit));
+  }
+
+  /// Two that are connected, the second one to be handed to another process.
+  ///
+  /// @param limit for each packet that is received or sent over the first one
+  public static List<PacketSocket> pair(Duration limit) throws IsolationException {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment both = arena.allocate(JAVA_INT, 2);
+      Linux.must(
+          "make a pair of sockets",
+          Linux.Call.SOCKETPAIR,
+          AF_UNIX,
+          SOCK_SEQPACKET | SOCK_CLOEXEC,
+          0,
+          both.address());
+      PacketSocket second = new PacketSocket(both.getAtIndex(JAVA_INT, 1));
+      try {
+        return List.of(new PacketSocket(limited(both.get(JAVA_INT, 0), limit)), second);
+      } catch (IsolationException e) {
+        second.close();
+        throw e;
+      }
+    }
+  }
+
+  /// One that another process has handed us.
+  public static PacketSocket adopt(int descriptor) {
+    return new PacketSocket(descriptor);
+  }
+
+  /// The socket, which is closed where it cannot be limited.
+  private static long limited(long socket, Duration limit) throws IsolationException {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment time = arena.allocate(16, 8); // struct timeval
       time.set(JAVA_LONG, 0, limit.toSeconds());
@@ -106,7 +139,12 @@ public final class PacketSocket implements AutoCloseable {
       Linux.call(Linux.Call.CLOSE, socket);
       throw e;
     }
-    return new PacketSocket(socket);
+    return socket;
+  }
+
+  /// Close-on-exec, in this process.
+  public int descriptor() {
+    return descriptor;
   }
 
   public Peer peer() throws IsolationException {

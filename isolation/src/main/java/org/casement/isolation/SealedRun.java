@@ -1,10 +1,6 @@
 package org.casement.isolation;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -141,7 +137,9 @@ public final class SealedRun implements AutoCloseable {
                 Privileges.closeOnExec(3);
                 int pid = Linux.spawn(line, variables, descriptors);
                 spawned.complete(pid);
-                status.complete(await(pid, waited));
+                int ended = Linux.await(pid);
+                waited.set(true);
+                status.complete(ended);
               } catch (Throwable e) { // whoever waits for the one or the other must hear of it
                 spawned.completeExceptionally(e);
                 status.completeExceptionally(e);
@@ -183,23 +181,6 @@ public final class SealedRun implements AutoCloseable {
             "--map-group=" + Linux.call(Linux.Call.GETGID),
             "--keep-caps",
             "--"));
-  }
-
-  /// wait4(2) for our own child: its status, or 128 + the signal.
-  private static int await(int pid, AtomicBoolean waited) throws IsolationException {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment status = arena.allocate(JAVA_INT);
-      long result;
-      do {
-        result = Linux.call(Linux.Call.WAIT4, pid, status.address(), 0, 0);
-      } while (result == -Linux.EINTR);
-      waited.set(true);
-      if (result < 0) {
-        throw Linux.failure("wait for unshare", (int) -result);
-      }
-      int value = status.get(JAVA_INT, 0);
-      return (value & 0x7f) == 0 ? (value >> 8) & 0xff : 128 + (value & 0x7f);
-    }
   }
 
   /// Waits for the session's end: its exit status, or 128 + the signal that ended it.

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.casement.isolation.IsolationException;
+import org.casement.isolation.NetworkHandle;
 import org.casement.isolation.SealedSocket;
 import org.casement.isolation.SealedSocket.Protocol;
 
@@ -121,6 +122,11 @@ final class HeldPorts implements AutoCloseable {
       }
     }
     return socket;
+  }
+
+  /// A listener of the job's own namespace on its port, for a relay to connect to.
+  SealedSocket listenIn(NetworkHandle handle, int port) throws IsolationException {
+    return handle.listen(settings.address(), port, settings.backlog());
   }
 
   /// The job has ended; the agent's copies of its sockets are still open.

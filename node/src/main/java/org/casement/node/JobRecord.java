@@ -14,10 +14,18 @@ import org.casement.node.TaskRequest.Listeners;
 /// @param step the one that made it
 /// @param listeners what the first step that wanted any was given
 /// @param ports theirs, TCP first
+/// @param relayed whether the listeners are the namespace's own, with a relay ([Relays]) between
 /// @param kind what the controller said when it was asked first; its owner can change the comment
 ///   that this is told by
 record JobRecord(
-    Optional<String> namespace, long step, Listeners listeners, List<Integer> ports, Kind kind) {
+    Optional<String> namespace,
+    long step,
+    Listeners listeners,
+    List<Integer> ports,
+    boolean relayed,
+    Kind kind) {
+  private static final String RELAYED = "RELAYED";
+
   /// Whether nobody may join it.
   enum Kind {
     UNKNOWN,
@@ -26,22 +34,23 @@ record JobRecord(
   }
 
   static final JobRecord UNMADE =
-      new JobRecord(Optional.empty(), 0, Listeners.NONE, List.of(), Kind.UNKNOWN);
+      new JobRecord(Optional.empty(), 0, Listeners.NONE, List.of(), false, Kind.UNKNOWN);
 
   JobRecord {
     ports = List.copyOf(ports);
   }
 
   static JobRecord made(String namespace, long step) {
-    return new JobRecord(Optional.of(namespace), step, Listeners.NONE, List.of(), Kind.UNKNOWN);
+    return new JobRecord(
+        Optional.of(namespace), step, Listeners.NONE, List.of(), false, Kind.UNKNOWN);
   }
 
-  JobRecord with(Listeners given, List<Integer> theirPorts) {
-    return new JobRecord(namespace, step, given, theirPorts, kind);
+  JobRecord with(Listeners given, List<Integer> theirPorts, boolean throughRelay) {
+    return new JobRecord(namespace, step, given, theirPorts, throughRelay, kind);
   }
 
   JobRecord with(Kind told) {
-    return new JobRecord(namespace, step, listeners, ports, told);
+    return new JobRecord(namespace, step, listeners, ports, relayed, told);
   }
 
   List<Integer> tcpPorts() {
@@ -56,14 +65,15 @@ record JobRecord(
     if (namespace.isEmpty()) {
       return "";
     }
-    return "%s %s %d,%d %s %s\n"
+    return "%s %s %d,%d %s %s%s\n"
         .formatted(
             namespace.get(),
             step,
             listeners.tcp(),
             listeners.udp(),
             ports.stream().map(String::valueOf).collect(Collectors.joining(",", "[", "]")),
-            kind);
+            kind,
+            relayed ? " " + RELAYED : "");
   }
 
   /// Empty where the file was not written to its end.
@@ -72,7 +82,10 @@ record JobRecord(
       return Optional.of(UNMADE);
     }
     String[] fields = text.strip().split(" ", -1);
-    if (fields.length != 5 || !fields[3].matches("\\[[0-9,]*\\]") || !text.endsWith("\n")) {
+    boolean relayed = fields.length == 6 && fields[5].equals(RELAYED);
+    if ((fields.length != 5 && !relayed)
+        || !fields[3].matches("\\[[0-9,]*\\]")
+        || !text.endsWith("\n")) {
       return Optional.empty();
     }
     try {
@@ -90,6 +103,7 @@ record JobRecord(
                       Long.parseLong(fields[1]),
                       listeners,
                       ports,
+                      relayed,
                       Kind.valueOf(fields[4])));
     } catch (IllegalArgumentException e) { // a number or a kind
       return Optional.empty();

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.casement.isolation.NetworkHandle;
 import org.casement.isolation.SealedSocket;
 import org.casement.isolation.SealedSocket.Protocol;
 
@@ -37,7 +38,10 @@ final class JobSockets {
 
   /// The sockets for one task, in the order of the job's ports. They stay open here until
   /// [#handed].
-  List<SealedSocket> forTask(TaskRequest request, JobRecord job) throws IOException {
+  ///
+  /// @param handle of the job's namespace, which they belong to where a relay is between
+  List<SealedSocket> forTask(TaskRequest request, JobRecord job, NetworkHandle handle)
+      throws IOException {
     if (job.ports().isEmpty()) {
       return List.of();
     }
@@ -49,22 +53,22 @@ final class JobSockets {
     }
     List<SealedSocket> sockets = new ArrayList<>();
     for (int port : job.tcpPorts()) {
-      sockets.add(copy(copies.tcp, Protocol.TCP, port));
+      SealedSocket known = copies.tcp.get(port);
+      if (known == null) {
+        known = job.relayed() ? ports.listenIn(handle, port) : ports.open(Protocol.TCP, port);
+        copies.tcp.put(port, known);
+      }
+      sockets.add(known);
     }
     for (int port : job.udpPorts()) {
-      sockets.add(copy(copies.udp, Protocol.UDP, port));
+      SealedSocket known = copies.udp.get(port);
+      if (known == null) {
+        known = ports.open(Protocol.UDP, port);
+        copies.udp.put(port, known);
+      }
+      sockets.add(known);
     }
     return sockets;
-  }
-
-  private SealedSocket copy(Map<Integer, SealedSocket> copies, Protocol protocol, int port)
-      throws IOException {
-    SealedSocket known = copies.get(port);
-    if (known == null) {
-      known = ports.open(protocol, port);
-      copies.put(port, known);
-    }
-    return known;
   }
 
   /// A task of the step has its sockets.

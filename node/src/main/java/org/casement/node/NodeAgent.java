@@ -54,6 +54,7 @@ final class NodeAgent {
   private final HeldPorts ports;
   private final JobSockets sockets;
   private final MarkRules rules;
+  private final Relays relays;
   private final Controller controller;
   private final Verdicts verdicts;
 
@@ -72,13 +73,15 @@ final class NodeAgent {
   private final Semaphore connections = new Semaphore(CONNECTIONS_LIMIT);
 
   /// @param directory root's own, below /run
-  NodeAgent(Path directory, NodeSettings settings) throws IOException {
+  /// @param launcher of this program
+  NodeAgent(Path directory, NodeSettings settings, Path launcher) throws IOException {
     this.directory = directory;
     this.settings = settings;
     this.store = new JobStore(directory);
     this.ports = new HeldPorts(settings.listening(), directory.resolve("resting"), portsInUse());
     this.sockets = new JobSockets(ports);
     this.rules = new MarkRules(settings.nft());
+    this.relays = new Relays(settings.relayAccount(), launcher);
     this.controller = new Controller(settings.ask());
     this.verdicts = new Verdicts(settings.policy(), controller);
   }
@@ -233,7 +236,7 @@ final class NodeAgent {
   private void create(PacketSocket connection, TaskRequest request, boolean marked)
       throws IOException {
     Listeners wanted = request.listeners();
-    checkListeners(wanted);
+    boolean relayed = mustBeRelayed(wanted);
     connection.send("create\n", List.of());
     PacketSocket.Packet made = connection.receive();
     if (made.descriptor() < 0) {
@@ -241,17 +244,26 @@ final class NodeAgent {
     }
     store.unpin(request.job()); // what an agent that was killed here has left
     List<Integer> taken = List.of();
+    String relayedIn = "";
     try (NetworkHandle handle = NetworkHandle.of(made.descriptor())) {
       handle.configure();
       taken = ports.take(wanted.total());
-      JobRecord job = JobRecord.made(handle.identity(), request.step()).with(wanted, taken);
-      List<SealedSocket> theirs = sockets.forTask(request, job);
+      JobRecord job =
+          JobRecord.made(handle.identity(), request.step()).with(wanted, taken, relayed);
+      List<SealedSocket> theirs = sockets.forTask(request, job, handle);
+      if (relayed) {
+        relayedIn = handle.identity();
+        relay(job, handle);
+      }
       store.pin(request.job(), handle);
       store.write(request.job(), job);
       connection.send("joined\n" + environment(wanted, theirs, 0), descriptors(theirs));
       sockets.handed(request);
-      log("job %d: sealed in %s%s".formatted(request.job(), handle.identity(), ports(taken)));
+      log("job %d: sealed in %s%s".formatted(request.job(), handle.identity(), ports(job)));
     } catch (IOException e) {
+      if (!relayedIn.isEmpty()) {
+        relays.stop(relayedIn);
+      }
       sockets.end(request.job(), taken);
       store.unpin(request.job());
       if (marked) {
@@ -297,8 +309,9 @@ final class NodeAgent {
         .filter(known -> known.kind() == JobRecord.Kind.UNKNOWN);
   }
 
-  private static String ports(List<Integer> ports) {
-    return ports.isEmpty() ? "" : ", ports " + ports;
+  private static String ports(JobRecord job) {
+    String relayed = job.relayed() ? ", relayed" : "";
+    return job.ports().isEmpty() ? "" : ", ports " + job.ports() + relayed;
   }
 
   private void join(PacketSocket connection, TaskRequest request, JobRecord known)
@@ -326,10 +339,10 @@ final class NodeAgent {
         }
       }
     }
-    JobRecord current = request.listeners().total() == 0 ? job : withListeners(request, job);
     try (NetworkHandle handle = store.open(request.job(), job.namespace().orElseThrow())) {
-      List<SealedSocket> theirs =
-          request.listeners().total() == 0 ? List.of() : sockets.forTask(request, current);
+      boolean none = request.listeners().total() == 0;
+      JobRecord current = none ? job : withListeners(request, job, handle);
+      List<SealedSocket> theirs = none ? List.of() : sockets.forTask(request, current, handle);
       List<Integer> sent = new ArrayList<>(List.of(handle.descriptor()));
       sent.addAll(descriptors(theirs));
       connection.send("join\n" + environment(current.listeners(), theirs, 1), sent);
@@ -340,10 +353,15 @@ final class NodeAgent {
   }
 
   /// Listeners belong to the first request for any.
-  private JobRecord withListeners(TaskRequest request, JobRecord job) throws IOException {
+  private JobRecord withListeners(TaskRequest request, JobRecord job, NetworkHandle handle)
+      throws IOException {
     Listeners wanted = request.listeners();
-    checkListeners(wanted);
+    checkLimit(wanted);
     if (job.listeners().equals(wanted)) {
+      if (!job.relayed() && mustBeRelayed(wanted)) {
+        throw new IsolationException(
+            "the firewall's rules that this job's listeners need hold no longer");
+      }
       return job;
     }
     if (job.listeners().total() > 0) {
@@ -351,27 +369,59 @@ final class NodeAgent {
           "this job has %d TCP and %d UDP listeners, and no others"
               .formatted(job.listeners().tcp(), job.listeners().udp()));
     }
+    boolean relayed = mustBeRelayed(wanted);
     List<Integer> taken = ports.take(wanted.total());
-    JobRecord more = job.with(wanted, taken);
+    JobRecord more = job.with(wanted, taken, relayed);
     try {
+      if (relayed) {
+        relay(more, handle);
+      }
       store.write(request.job(), more);
     } catch (IOException e) {
+      if (relayed) {
+        relays.stop(handle.identity());
+      }
       ports.giveBack(taken);
       throw e;
     }
     return more;
   }
 
-  private void checkListeners(Listeners wanted) throws IOException {
+  private void checkLimit(Listeners wanted) throws IOException {
     int limit = settings.listening().limit();
     if (wanted.tcp() > limit || wanted.udp() > limit) {
       throw new IsolationException("the administrator allows " + limit + " listeners a job");
     }
-    if (wanted.tcp() > 0) {
-      rules.ensure(Protocol.TCP);
-    }
+  }
+
+  /// SECURITY: a job gets a socket of the node's only where the firewall's rules were seen to hold.
+  /// Over UDP there is no relay: who would an answer be for?
+  private boolean mustBeRelayed(Listeners wanted) throws IOException {
+    checkLimit(wanted);
     if (wanted.udp() > 0) {
       rules.ensure(Protocol.UDP);
+    }
+    if (wanted.tcp() > 0) {
+      try {
+        rules.ensure(Protocol.TCP);
+      } catch (IsolationException e) {
+        relays.check(String.valueOf(e.getMessage()));
+        log("listeners are relayed: " + e.getMessage());
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void relay(JobRecord job, NetworkHandle handle) throws IOException {
+    List<SealedSocket> outside = new ArrayList<>();
+    try {
+      for (int port : job.tcpPorts()) {
+        outside.add(ports.open(Protocol.TCP, port));
+      }
+      relays.start(handle, outside);
+    } finally {
+      outside.forEach(SealedSocket::close);
     }
   }
 
@@ -418,6 +468,7 @@ final class NodeAgent {
   private void releaseDeparted() throws IOException {
     int queries = 0;
     for (long job : store.jobs()) {
+      relayAgain(job);
       if (queries < QUERIES_LIMIT && isIdle(job)) {
         queries++;
         if (!controller.isHere(job)) {
@@ -427,9 +478,38 @@ final class NodeAgent {
     }
   }
 
+  /// A relay that was killed takes the connections along, not the listeners.
+  private void relayAgain(long job) {
+    ReentrantLock lock = lock(job);
+    lock.lock();
+    try {
+      Optional<JobRecord> known = find(job).filter(JobRecord::relayed);
+      if (known.isEmpty() || isIdle(job)) {
+        return;
+      }
+      String namespace = known.get().namespace().orElseThrow();
+      if (!relays.isRunning(namespace)) {
+        log("job %d: its relay has ended, and is started again".formatted(job));
+        try (NetworkHandle handle = store.open(job, namespace)) {
+          relay(known.get(), handle);
+        }
+      }
+    } catch (IOException e) {
+      log("job %d: %s".formatted(job, e.getMessage()));
+    } finally {
+      lock.unlock();
+    }
+  }
+
   private boolean isIdle(long job) throws IOException {
-    Optional<String> namespace = find(job).flatMap(JobRecord::namespace);
-    return namespace.isEmpty() || !NetworkMembers.any(namespace.get());
+    Optional<JobRecord> known = find(job);
+    Optional<String> namespace = known.flatMap(JobRecord::namespace);
+    if (namespace.isEmpty()) {
+      return true;
+    }
+    return known.get().relayed()
+        ? !relays.hasOthers(namespace.get())
+        : !NetworkMembers.any(namespace.get(), _ -> true);
   }
 
   private void endIfIdle(long job) throws IOException {

@@ -13,6 +13,7 @@ public final class NodeMain {
         Arrays.asList(arguments).subList(Math.min(1, arguments.length), arguments.length);
     switch (arguments.length == 0 ? "" : arguments[0]) {
       case "node" -> System.exit(NodeProgram.main(rest));
+      case "relay" -> System.exit(RelayProgram.main(rest));
       case "activate" -> System.exit(ActivateProgram.main(rest, System.getenv()));
       default -> {
         System.err.println(

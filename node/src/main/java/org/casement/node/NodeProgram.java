@@ -39,7 +39,7 @@ public final class NodeProgram {
       NodeSettings settings = settings(file, named);
       Files.createDirectories(DIRECTORY);
       Files.setPosixFilePermissions(DIRECTORY, PosixFilePermissions.fromString("rwxr-xr-x"));
-      new NodeAgent(DIRECTORY, settings).serve();
+      new NodeAgent(DIRECTORY, settings, launcher()).serve();
       return 0;
     } catch (ConfigurationException e) {
       log(String.valueOf(e.getMessage()));
@@ -48,6 +48,11 @@ public final class NodeProgram {
       log(String.valueOf(e.getMessage()));
       return 69;
     }
+  }
+
+  /// The script that has started us, or what would be, where a test did.
+  private static Path launcher() {
+    return Path.of(System.getProperty("casement.launcher", "/usr/bin/casement"));
   }
 
   /// The defaults where there is no file and none was named. Other tables are other programs'.

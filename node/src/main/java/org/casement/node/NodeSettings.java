@@ -11,9 +11,15 @@ import org.casement.settings.SettingsSection;
 
 /// The table `[node]` of the configuration.
 ///
+/// @param relayAccount as whom listeners are relayed where nft cannot seal them
 /// @param slurmConf SLURM_CONF for squeue
 public record NodeSettings(
-    Policy policy, Listening listening, Path nft, Path squeue, Optional<Path> slurmConf) {
+    Policy policy,
+    Listening listening,
+    Path nft,
+    String relayAccount,
+    Path squeue,
+    Optional<Path> slurmConf) {
 
   /// Which jobs are sealed without asking, and who joins them.
   ///
@@ -83,6 +89,7 @@ public record NodeSettings(
                 section.integer("listener_backlog", 128, 1, 65535),
                 section.duration("listener_rest", "60s")),
             section.absolutePath("nft", "/usr/sbin/nft"),
+            section.string("relay_account", "casement-relay"),
             section.absolutePath("squeue", "/usr/bin/squeue"),
             file(section));
     section.end();

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class JobRecordTest {
   private static final JobRecord MADE =
       JobRecord.made("net:[4026532177]", 4294967291L)
-          .with(new Listeners(2, 1), List.of(21000, 21001, 21002));
+          .with(new Listeners(2, 1), List.of(21000, 21001, 21002), false);
 
   @Test
   void whatIsWrittenIsRead() {
