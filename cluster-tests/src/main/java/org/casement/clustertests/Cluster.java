@@ -204,12 +204,18 @@ public final class Cluster implements AutoCloseable {
   /// The program, where the cluster's users can read it (a clone in root's home is closed to them),
   /// with the JDK that it needs.
   public String program() {
+    return "env JAVA_HOME=%s %s/bin/casement"
+        .formatted(System.getProperty("java.home"), programDirectory());
+  }
+
+  /// Where it lies then.
+  public Path programDirectory() {
     Path copy = directory.resolve("program");
     if (Files.notExists(copy)) {
       Command.run("cp", "-a", System.getProperty("casement.program", ""), copy.toString()).orFail();
       Command.run("chmod", "-R", "a+rX", copy.toString()).orFail();
     }
-    return "env JAVA_HOME=%s %s/bin/casement".formatted(System.getProperty("java.home"), copy);
+    return copy;
   }
 
   /// The golden image, where the cluster's users can read it.
@@ -248,7 +254,7 @@ public final class Cluster implements AutoCloseable {
   // ---- the agent
 
   /// Takes another program for the agents that are started from now on.
-  void useLauncher(Path other) {
+  public void useLauncher(Path other) {
     launcher = other;
   }
 

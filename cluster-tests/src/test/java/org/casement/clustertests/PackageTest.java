@@ -29,6 +29,13 @@ final class PackageTest {
                   "srun --iso-netns-listeners=1 %s activate -- sh -c 'echo $LISTEN_FDS; readlink /proc/self/fd/3; grep -c : /proc/net/dev'"
                       .formatted(program)))
           .matches("1\nsocket:\\[[0-9]+]\n1\n");
+      cluster.signalAgent("n1", "TERM");
+      cluster.startAgent("n1", "nft = \"/nonexistent/nft\"");
+      assertThat(
+              cluster.alice(
+                  "srun --iso-netns-listeners=1 sh -c 'echo $SPANK_ISO_NETNS_LISTENING_PORT_0'"))
+          .matches("[0-9]+\n");
+      assertThat(cluster.agentLog("n1")).contains(", relayed");
       Command.Outcome other = cluster.as("alice", program + " run");
       assertThat(other.status()).isEqualTo(64);
       assertThat(other.err()).contains("sessions need the whole program");
@@ -63,6 +70,7 @@ final class PackageTest {
     assertThat(content.lines())
         .contains(
             "./usr/lib/systemd/system/casement-node.service",
+            "./usr/lib/sysusers.d/casement-iso-netns.conf",
             "./usr/share/doc/casement-iso-netns/iso_netns.md")
         .noneMatch(file -> file.matches(".*(netty|supervisor|relay|pages|wants).*"));
     return place.resolve("tree");

@@ -25,13 +25,13 @@ final class RelayedListenersTest {
   private static String escape;
 
   /// Where the relays' account can read it.
-  private static String program;
+  private static Path program;
 
   @BeforeAll
   static void start() {
     cluster = Cluster.start();
-    program = cluster.program().replaceAll(".* |/bin/casement$", "");
-    cluster.useLauncher(Path.of(program, "bin/casement"));
+    program = cluster.programDirectory();
+    cluster.useLauncher(program.resolve("bin/casement"));
     escape = cluster.copied("escape.pl");
     String canary = cluster.copied("canary.pl");
     cluster.run("echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
@@ -370,7 +370,7 @@ final class RelayedListenersTest {
         .contains("the relay does not start: the other end has gone");
     assertThat(cluster.agentLog("n1")).contains("closed/program/bin/casement");
     cluster.signalAgent("n1", "TERM");
-    cluster.useLauncher(Path.of(program, "bin/casement"));
+    cluster.useLauncher(program.resolve("bin/casement"));
     cluster.startAgent("n1", NO_FIREWALL);
     assertThat(cluster.alice(run.formatted("1"))).isEqualTo("ran\n");
   }

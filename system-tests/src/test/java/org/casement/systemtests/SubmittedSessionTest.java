@@ -40,7 +40,8 @@ final class SubmittedSessionTest {
     // The browser's way into the cluster has the same numbers on this machine, where other tests'
     // sessions have theirs.
     cluster.startAgent("n1", "listener_ports = \"23000-23099\"");
-    cluster.startAgent("n2", "listener_ports = \"23100-23199\"");
+    cluster.useLauncher(cluster.programDirectory().resolve("bin/casement"));
+    cluster.startAgent("n2", "listener_ports = \"23100-23199\"", "nft = \"/nonexistent/nft\"");
     for (String user : new String[] {"alice", "bob"}) {
       configure(user, "");
     }
@@ -189,6 +190,22 @@ final class SubmittedSessionTest {
         .isEqualTo(69);
     assertThat(files(session)).isEqualTo("job.log log");
     assertThat(cluster.on("n1", "ls -d /tmp/casement-60001-* 2>/dev/null").out()).isEmpty();
+  }
+
+  /// The job may not have the listeners themselves there; the desktop is the same.
+  @Test
+  void whereTheFirewallIsNoneTheDesktopComesThroughARelay() throws Exception {
+    assertThat(cluster.agentLog("n2")).doesNotContain("relayed");
+    String printed = casement("alice", "submit --time 30m -- --partition=two");
+    assertThat(cluster.agentLog("n2")).containsPattern("ports \\[231[0-9, ]+], relayed");
+    showsItsDesktop(printed, "n2", "10.77.0.12", "node-agent");
+    assertThat(cluster.on("n2", "pgrep -u casement-relay -c java").out().strip()).isEqualTo("1");
+    casement("alice", "stop " + word(printed, "session"));
+    cluster.awaitNoJobs();
+    Await.until(
+        "the relay has gone",
+        END_LIMIT,
+        () -> cluster.run("pgrep -u casement-relay").status() != 0);
   }
 
   @Test
