@@ -11,7 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /// What the administrator decides: which jobs are sealed whether they ask or not, and who joins
-/// them. QOS are not there without slurmdbd; they are asked for and compared as accounts are.
+/// them. AccountingTest has QOS, which are not there without slurmdbd.
 final class PolicyTest {
   private static final String INTERFACES = "sh -c 'echo $(cut -d: -f1 /proc/net/dev | tail -n +3)'";
   private static final String KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ";
