@@ -72,8 +72,7 @@ final class AgentRestartTest {
     Await.until("all is gone", LIMIT, () -> cluster.holdings("n1").contains("pins 0\nrecords 0\n"));
   }
 
-  /// The agent holds the port beside the job's socket. Over UDP a later agent cannot:
-  /// docs/iso_netns.md.
+  /// The agent holds the port beside the job's socket, and where the job has closed it.
   @Test
   void noPortIsFreeBecauseTheAgentWasReplaced() {
     String job =
@@ -90,7 +89,24 @@ final class AgentRestartTest {
     assertThat(cluster.on("n1", take).out()).isEqualTo("not\nnot\n");
     cluster.killAgent("n1");
     cluster.startAgain("n1");
-    assertThat(cluster.on("n1", take).out()).startsWith("not\n");
+    assertThat(cluster.on("n1", take).out()).isEqualTo("not\nnot\n");
+    // One that the job has: it goes on with it, and so does a later step.
+    String serving =
+        cluster.submit(
+            "--iso-netns-listeners=0,1",
+            "echo port $SPANK_ISO_NETNS_LISTENING_PORT_0; exec perl %s echo $SPANK_ISO_NETNS_LISTENING_FD_0"
+                .formatted(cluster.copied("escape.pl")));
+    String port = cluster.awaitOutput(serving, "port ").replaceAll("(?s).*port ([0-9]+).*", "$1");
+    cluster.killAgent("n1");
+    cluster.startAgain("n1");
+    assertThat(
+            cluster
+                .run(
+                    "perl -MSocket -e 'socket(my $s, AF_INET, SOCK_DGRAM, 0); $SIG{ALRM} = sub { exit 1 }; alarm 10;"
+                        + "send($s, \"hello\\n\", 0, sockaddr_in(%s, inet_aton(\"10.77.0.11\"))); recv($s, my $h, 100, 0); print $h'"
+                            .formatted(port))
+                .out())
+        .isEqualTo("answer\n");
   }
 
   @Test

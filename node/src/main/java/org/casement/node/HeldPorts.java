@@ -54,8 +54,23 @@ final class HeldPorts implements AutoCloseable {
         unused.add(new Port(port, System.nanoTime() + rest(port).toNanos()));
       }
     }
+    holdWhatJobsHaveClosed();
     unused.sort(Comparator.comparingLong(Port::usableAt));
     free.addAll(unused);
+  }
+
+  /// Over UDP a port of a job's is held by the job's own socket. Where there is none any more,
+  /// since the job has closed it and the agent that had a copy is gone, we hold it.
+  synchronized void holdWhatJobsHaveClosed() {
+    Map<Integer, SealedSocket> held = map(Protocol.UDP);
+    for (int port = settings.firstPort(); port <= settings.lastPort(); port++) {
+      if (!held.containsKey(port)) {
+        try {
+          held.put(port, SealedSocket.holdAlone(Protocol.UDP, settings.address(), port));
+        } catch (IsolationException e) { // somebody has it: the job, in most cases
+        }
+      }
+    }
   }
 
   /// What is left of it.

@@ -455,6 +455,7 @@ final class NodeAgent {
       while (true) {
         try {
           releaseDeparted();
+          ports.holdWhatJobsHaveClosed();
         } catch (IOException | RuntimeException e) {
           log("jobs that have left are not looked for: " + e.getMessage());
         }
