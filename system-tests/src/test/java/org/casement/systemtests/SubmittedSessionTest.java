@@ -251,6 +251,60 @@ final class SubmittedSessionTest {
     assertThat(cluster.run("scontrol show job " + job).out()).contains("JobState=COMPLETED");
   }
 
+  /// Where its owner asks for it: the key is the same, everything else is new.
+  @Test
+  void aSessionThatSlurmPutsBackStartsAfresh() {
+    String printed = casement("alice", "submit --time 30m -- --nodelist=n1 --requeue");
+    String session = word(printed, "session");
+    String job = word(printed, "job");
+    String link = "/run/home/alice/.local/state/casement/sessions/" + session + "/link";
+    cluster.run("scontrol requeue " + job).orFail();
+    Await.until(
+        "the first run has ended",
+        END_LIMIT,
+        () ->
+            log("alice", session).contains("state=ended")
+                && cluster.run("test -e " + link).status() != 0,
+        () -> log("alice", session));
+    // Slurm lets it wait two minutes, and writes that down at a moment of its own.
+    cluster.run(
+        "for i in $(seq 25); do test -e %s && break; scontrol update jobid=%s starttime=now; sleep 2; done"
+            .formatted(link, job));
+    Await.until(
+        "there is another link",
+        DESKTOP_LIMIT,
+        () -> cluster.run("test -e " + link).status() == 0,
+        () -> log("alice", session) + cluster.run("scontrol show job " + job).out());
+    assertThat(casement("alice", "link")).isNotEqualTo(word(printed, "link") + "\n");
+    assertThat(cluster.run("scontrol show job " + job).out()).contains("Restarts=1");
+    assertThat(status("n1", session)).contains("\"job\":{");
+    casement("alice", "stop " + session);
+    cluster.awaitNoJobs();
+    assertThat(cluster.on("n1", "ls -d /tmp/casement-60001-* 2>/dev/null").out()).isEmpty();
+  }
+
+  /// To Slurm; the machine itself lives on, and must not keep a desktop that nobody knows of.
+  @Test
+  void aSessionWhoseNodeFailsIsOver() {
+    String printed = casement("alice", "submit --time 30m -- --nodelist=n1");
+    String session = word(printed, "session");
+    assertThat(cluster.holdings("n1")).contains("pins 1\n");
+    cluster.run("scontrol update nodename=n1 state=down reason=test").orFail();
+    try {
+      assertThat(cluster.run("scontrol show job " + word(printed, "job")).out())
+          .contains("JobState=NODE_FAIL");
+      Await.until(
+          "nothing is left on the node",
+          END_LIMIT,
+          () -> cluster.holdings("n1").contains("pins 0\nrecords 0\n"),
+          () -> cluster.holdings("n1") + log("alice", session));
+      assertThat(cluster.run("pgrep -u alice -l .").out()).isEmpty();
+      assertThat(casement("alice", "list")).isEmpty();
+    } finally { // it may have come back by itself
+      cluster.run("scontrol update nodename=n1 state=resume");
+    }
+  }
+
   /// No pid namespace is around a session there.
   @Test
   void whoeverIsKilledNothingOfTheSessionRunsOn() {
