@@ -296,10 +296,10 @@ final class FailClosedTest {
         .isEqualTo("refuse only slurmstepd is answered\n");
   }
 
-  /// Without nft there are no listeners, and sealing goes on.
+  /// Without nft and an account to relay as there are no listeners, and sealing goes on.
   @Test
   void listenersWithoutAFirewall() {
-    cluster.startAgent("n1", "nft = \"/nonexistent/nft\"");
+    cluster.startAgent("n1", "nft = \"/nonexistent/nft\"", "relay_account = \"none-such\"");
     assertThat(refused("--iso-netns-listeners=1")).contains("listeners need firewall rules");
     assertRuns("--iso-netns");
   }

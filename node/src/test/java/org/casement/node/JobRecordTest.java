@@ -21,6 +21,8 @@ class JobRecordTest {
     assertThat(JobRecord.parse(plain.text())).contains(plain);
     JobRecord session = MADE.with(JobRecord.Kind.SESSION);
     assertThat(JobRecord.parse(session.text())).contains(session);
+    JobRecord relayed = plain.with(new Listeners(1, 0), List.of(21003), true);
+    assertThat(JobRecord.parse(relayed.text())).contains(relayed);
   }
 
   @Test
@@ -40,6 +42,8 @@ class JobRecordTest {
         "net:[4026532177] 1 0,0 [99999999999] JOB\n",
         "net:[4026532177] 1 0,0 [] OTHER\n",
         "net:[4026532177] 1 0,0 []\n",
+        "net:[4026532177] 1 0,0 [] JOB ELSE\n",
+        "net:[4026532177] 1 0,0 [] JOB RELAYED RELAYED\n",
         "\n"
       })
   void aDamagedOneIsNone(String text) {
