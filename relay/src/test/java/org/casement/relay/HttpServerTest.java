@@ -24,6 +24,8 @@ class HttpServerTest {
   private static final HttpLimits LIMITS = new HttpLimits(100, 200, 50, Duration.ofSeconds(1), 3);
 
   /// More than a socket takes at once.
+  private static final int SMALL_BUFFER = 64 * 1024;
+
   private static final int LARGE = 16 << 20;
 
   private EventLoops loops;
@@ -87,7 +89,11 @@ class HttpServerTest {
               return HttpAnswer.of(
                   HttpResponseStatus.OK, "text/plain", Unpooled.wrappedBuffer(new byte[LARGE]));
             });
-    try (Socket socket = new Socket(large.address().getAddress(), large.address().getPort())) {
+    try (Socket socket = new Socket()) {
+      // Where tcp_rmem allows it the kernel would take an answer whole from the server at once.
+      socket.setReceiveBufferSize(SMALL_BUFFER);
+      socket.connect(
+          new InetSocketAddress(large.address().getAddress(), large.address().getPort()));
       String request = "GET / HTTP/1.1\r\n\r\n";
       socket.getOutputStream().write(request.getBytes(ISO_8859_1));
       assertThat(socket.getInputStream().readNBytes(LARGE)).hasSize(LARGE);
