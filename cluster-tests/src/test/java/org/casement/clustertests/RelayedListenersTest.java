@@ -183,6 +183,25 @@ final class RelayedListenersTest {
     assertThat(client(job[1], "my $s = opened(); print scalar <$s>").out()).isEqualTo("there\n");
   }
 
+  /// They never hang up, and have all the connections there are: the next one is served after ten
+  /// seconds, and one that waits for the job, however long, is not cut off.
+  @Test
+  void strangersWhoStayDoNotShutOthersOut() {
+    String[] job = serving("my $w = <$s>; sleep 12 if $w =~ /wait/; syswrite($s, \"there\\n\")");
+    assertThat(
+            client(
+                    job[1],
+                    """
+                    alarm 45; my $patient = opened(); syswrite($patient, "wait\n"); shutdown($patient, 1);
+                    my @all = map { my $s = opened(); syswrite($s, "at once\n"); $s } 1 .. 511;
+                    my $served = 0; for my $s (@all) { $served++ if <$s> =~ /there/ }
+                    my $next = opened(); syswrite($next, "at once\n"); print $served, ' ', scalar <$next>;
+                    print scalar <$patient>
+                    """)
+                .out())
+        .isEqualTo("511 there\nthere\n");
+  }
+
   /// All that was tried on a listener of the node's, on one of these: it leads nowhere.
   @ParameterizedTest
   @ValueSource(strings = {"10.77.0.1", "10.77.0.11", "127.0.0.1"})

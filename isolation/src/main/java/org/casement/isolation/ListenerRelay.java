@@ -2,6 +2,7 @@ package org.casement.isolation;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
@@ -22,6 +23,11 @@ public final class ListenerRelay {
 
   private static final int CHUNK_BYTES = 64 * 1024;
   private static final int STACK_BYTES = 256 * 1024;
+
+  /// How long a client may be silent whom the job has said its last word: else strangers who never
+  /// hang up would hold all connections there are.
+  private static final Duration SILENCE_LIMIT = Duration.ofSeconds(10);
+
   private static final Duration ACCEPT_PAUSE = Duration.ofMillis(200);
 
   private static final int SOCK_STREAM = 1;
@@ -29,6 +35,7 @@ public final class ListenerRelay {
   private static final int SOL_SOCKET = 1;
   private static final int SO_KEEPALIVE = 9;
   private static final int SO_LINGER = 13;
+  private static final int SO_RCVTIMEO = 20;
   private static final int IPPROTO_TCP = 6;
   private static final int TCP_NODELAY = 1;
   private static final int SHUT_RD = 0;
@@ -113,6 +120,7 @@ public final class ListenerRelay {
       return;
     }
     set(outside, SOL_SOCKET, SO_KEEPALIVE);
+    limitSilence(outside);
     if (!start(() -> connection.copy(connection.inside, connection.outside))) {
       connection.breakOff();
       connection.end();
@@ -147,6 +155,15 @@ public final class ListenerRelay {
     }
   }
 
+  /// Reading from it comes back after the limit, with EAGAIN (socket(7)).
+  private static void limitSilence(int socket) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment time = arena.allocateFrom(JAVA_LONG, SILENCE_LIMIT.toSeconds(), 0);
+      Linux.call(
+          Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, SO_RCVTIMEO, time.address(), time.byteSize());
+    }
+  }
+
   /// Its end will be a reset: the peer shall not take for complete what is not.
   private static void reset(int socket) {
     try (Arena arena = Arena.ofConfined()) {
@@ -168,6 +185,9 @@ public final class ListenerRelay {
     private final AtomicInteger directions = new AtomicInteger(2);
     private volatile boolean broken;
 
+    /// The job has said its last word.
+    private volatile boolean answered;
+
     Connection(int outside, int inside, Runnable closed) {
       this.outside = outside;
       this.inside = inside;
@@ -181,9 +201,15 @@ public final class ListenerRelay {
         long length;
         do {
           length = Linux.call(Linux.Call.READ, from, chunk.address(), CHUNK_BYTES);
-        } while (length == -Linux.EINTR || (length > 0 && write(to, chunk, length)));
-        if (length == 0 && !broken) {
+        } while (length == -Linux.EINTR
+            || (length == -Linux.EAGAIN && !answered)
+            || (length > 0 && write(to, chunk, length)));
+        boolean ended = length == 0 || length == -Linux.EAGAIN; // what is on its way still arrives
+        if (ended && !broken) {
           Linux.call(Linux.Call.SHUTDOWN, to, SHUT_WR);
+          if (from == inside) {
+            answered = true;
+          }
         } else {
           breakOff();
         }
