@@ -6,7 +6,7 @@
  * (contracts/node.md) and does it. The first of a job unshares and sends the handle; later ones are given it.
  *
  * Fail closed: a task that asked, a job with a marker, and under 'default=sealed' every task run as the agent says or not at all. The others
- * go on without the agent, at the cost of one access(2).
+ * go on without the agent, at the cost of one readlink(2).
  *
  * No Slurm header: what is declared here is the same since 20.11 but for the version, which must be slurmd's. No fork, exec, thread, lock.
  */
@@ -41,7 +41,7 @@ const char plugin_name[] = "spank_iso_netns"; /* the predecessor's: Slurm makes 
 const char plugin_type[] = "spank";
 const unsigned int plugin_version = SLURM_VERSION; /* (major << 16) | (minor << 8): 0x160500 for 22.05 */
 
-#define MARKERS "/run/casement/sealed/" /* a file for each sealed job, made by the agent */
+#define MARKERS "/run/casement/sealed/" /* an entry for each sealed job, made by the agent */
 #define INSIDE "SPANK_ISO_NETNS_SEALED" /* set by the agent in every sealed task */
 #define ANSWER_SECONDS 10               /* for a task: the controller may have to be asked */
 #define NOTED_SECONDS 2                 /* where no task waits for a decision */
@@ -142,9 +142,9 @@ static int asked_for(spank_t sp, const char **listeners)
 /* What cannot be told counts as a marker. */
 static int has_marker(uint32_t job)
 {
-	char path[64];
+	char path[64], target;
 	snprintf(path, sizeof(path), MARKERS "%u", job);
-	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	return readlink(path, &target, 1) >= 0 || (errno != ENOENT && errno != ENOTDIR); /* a link that leads nowhere, or a file */
 }
 
 /* ---- the agent's socket */

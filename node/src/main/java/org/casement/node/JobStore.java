@@ -3,13 +3,11 @@ package org.casement.node;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,6 +18,9 @@ import org.casement.isolation.NetworkHandle;
 /// The jobs of this node, in a directory below /run that is root's: `sealed/JOB` is the record,
 /// `ns/JOB` the pinned namespace. It is all that the agent remembers, so that the agent can be
 /// replaced while jobs run.
+///
+/// A record is a symbolic link, whose target is the text: a file would take a page of memory, and
+/// could be written in part. One without text is an empty file, such as root may make.
 final class JobStore {
   /// Where the plugin looks.
   private final Path records;
@@ -36,10 +37,14 @@ final class JobStore {
   }
 
   Optional<JobRecord> find(long job) throws IOException {
+    Path record = record(job);
     try {
-      String text = Files.readString(record(job), US_ASCII);
+      String text =
+          Files.isSymbolicLink(record)
+              ? Files.readSymbolicLink(record).toString()
+              : Files.readString(record, US_ASCII);
       return Optional.of(
-          JobRecord.parse(text).orElseThrow(() -> new IOException(record(job) + " is damaged")));
+          JobRecord.parse(text).orElseThrow(() -> new IOException(record + " is damaged")));
     } catch (NoSuchFileException e) {
       return Optional.empty();
     }
@@ -49,17 +54,11 @@ final class JobStore {
   void write(long job, JobRecord known) throws IOException {
     Path unfinished = records.resolve("." + job);
     try {
-      try (FileChannel file =
-          FileChannel.open(
-              unfinished,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        byte[] bytes = known.text().getBytes(US_ASCII);
-        file.write(java.nio.ByteBuffer.wrap(bytes));
-        if (file.size() != bytes.length) {
-          throw new IOException("/run is full");
-        }
+      Files.deleteIfExists(unfinished); // an agent that was killed here has left it
+      if (known.text().isEmpty()) {
+        Files.createFile(unfinished);
+      } else {
+        Files.createSymbolicLink(unfinished, Path.of(known.text()));
       }
       Files.move(unfinished, record(job), StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException e) {
