@@ -251,6 +251,25 @@ public final class Cluster implements AutoCloseable {
     }
   }
 
+  /// Servers on the controller's host and on n1 that write down what they hear, and take data in a
+  /// SYN from whoever has no cookie (tcp_fastopen: 1 client, 2 server, 0x200 without cookies).
+  void startCanaries(String heard) {
+    String canary = copied("canary.pl");
+    for (String where : new String[] {"", "on n1 "}) {
+      run(where + "sh -c 'echo 515 >/proc/sys/net/ipv4/tcp_fastopen'").orFail();
+      run(where + "setsid perl " + canary + " " + heard + " >/dev/null 2>&1 </dev/null &").orFail();
+    }
+  }
+
+  /// One that was killed.
+  void startSlurmdAgain(String node) {
+    on(
+            node,
+            "setsid slurmd -D -N %s >/run/cluster/log/slurmd-again 2>&1 </dev/null &"
+                .formatted(node))
+        .orFail();
+  }
+
   // ---- the agent
 
   /// Takes another program for the agents that are started from now on.

@@ -154,9 +154,7 @@ final class AgentRestartTest {
         .orFail();
     cluster.alice("scancel " + job[0]);
     assertThat(cluster.holdings("n1")).contains("pins 1");
-    cluster
-        .on("n1", "setsid slurmd -D -N n1 >/run/cluster/log/slurmd-again 2>&1 </dev/null &")
-        .orFail();
+    cluster.startSlurmdAgain("n1");
     cluster.awaitNoJobs();
     cluster.signalAgent("n1", "TERM");
     cluster.startAgain("n1");

@@ -26,15 +26,7 @@ final class EscapeTest {
   static void start() {
     cluster = Cluster.start();
     escape = cluster.copied("escape.pl");
-    String canary = cluster.copied("canary.pl");
-    // Takes data in a SYN from whoever has no cookie: 1 client, 2 server, 0x200 without cookies.
-    cluster.run("echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
-    cluster.on("n1", "echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
-    for (String where : new String[] {"", "on n1 "}) {
-      cluster
-          .run(where + "setsid perl " + canary + " " + HEARD + " >/dev/null 2>&1 </dev/null &")
-          .orFail();
-    }
+    cluster.startCanaries(HEARD);
     cluster.startAgent("n1");
   }
 

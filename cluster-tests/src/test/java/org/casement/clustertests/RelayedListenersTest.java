@@ -33,14 +33,7 @@ final class RelayedListenersTest {
     program = cluster.programDirectory();
     cluster.useLauncher(program.resolve("bin/casement"));
     escape = cluster.copied("escape.pl");
-    String canary = cluster.copied("canary.pl");
-    cluster.run("echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
-    cluster.on("n1", "echo 515 >/proc/sys/net/ipv4/tcp_fastopen").orFail();
-    for (String where : new String[] {"", "on n1 "}) {
-      cluster
-          .run(where + "setsid perl " + canary + " " + HEARD + " >/dev/null 2>&1 </dev/null &")
-          .orFail();
-    }
+    cluster.startCanaries(HEARD);
     cluster.startAgent("n1", NO_FIREWALL);
   }
 
@@ -325,9 +318,7 @@ final class RelayedListenersTest {
         .on("n1", "pkill -KILL slurmd; pkill -KILL slurmstepd; pkill -KILL -u alice; true")
         .orFail();
     cluster.alice("scancel " + job[0]);
-    cluster
-        .on("n1", "setsid slurmd -D -N n1 >/run/cluster/log/slurmd-again 2>&1 </dev/null &")
-        .orFail();
+    cluster.startSlurmdAgain("n1");
     cluster.awaitNoJobs();
     cluster.signalAgent("n1", "TERM");
     cluster.startAgain("n1");

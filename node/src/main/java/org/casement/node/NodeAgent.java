@@ -236,6 +236,7 @@ final class NodeAgent {
   private void create(PacketSocket connection, TaskRequest request, boolean marked)
       throws IOException {
     Listeners wanted = request.listeners();
+    checkLimit(wanted);
     boolean relayed = mustBeRelayed(wanted);
     connection.send("create\n", List.of());
     PacketSocket.Packet made = connection.receive();
@@ -397,7 +398,6 @@ final class NodeAgent {
   /// SECURITY: a job gets a socket of the node's only where the firewall's rules were seen to hold.
   /// Over UDP there is no relay: who would an answer be for?
   private boolean mustBeRelayed(Listeners wanted) throws IOException {
-    checkLimit(wanted);
     if (wanted.udp() > 0) {
       rules.ensure(Protocol.UDP);
     }
