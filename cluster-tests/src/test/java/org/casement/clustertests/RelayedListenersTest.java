@@ -145,8 +145,9 @@ final class RelayedListenersTest {
   /// What the job has closed takes no connection into a backlog that nobody empties.
   @Test
   void aListenerThatTheJobHasClosedAnswersWithAReset() {
-    String[] job = serving("print $s \"there\\n\"; kill 'TERM', getppid");
+    String[] job = serving("<$s>; print $s \"there\\n\"");
     assertThat(client(job[1], HELLO).out()).isEqualTo("there\n");
+    cluster.run("scancel " + job[0]).orFail();
     Await.until("the job has gone", LIMIT, () -> !cluster.run("squeue -h").out().contains(job[0]));
     String stays =
         cluster.submit(
