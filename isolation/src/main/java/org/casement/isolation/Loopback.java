@@ -14,6 +14,8 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
 
@@ -43,6 +45,8 @@ final class Loopback {
   private static final int SIOCSIFADDR = 0x8916;
   private static final int SIOCSIFNETMASK = 0x891c;
   private static final int IFF_UP = 1;
+  private static final int IFA_F_TENTATIVE = 0x40; // linux/if_addr.h
+  private static final Duration USABLE_LIMIT = Duration.ofSeconds(2);
   private static final int AF_INET = 2;
   private static final int AF_INET6 = 10;
   private static final int SOCK_DGRAM_CLOEXEC = 2 | 0x80000;
@@ -97,6 +101,28 @@ final class Loopback {
       }
     } finally {
       Linux.call(Linux.Call.CLOSE, socket);
+    }
+    awaitUsable(address);
+  }
+
+  /// Nobody can bind an address before the search for duplicates (RFC 4862 section 5.4) is over: on
+  /// loopback there is none, but the kernel finds that out a little later, when it has the time.
+  private static void awaitUsable(Inet6Address address) throws IsolationException {
+    String digits = HexFormat.of().formatHex(address.getAddress());
+    long deadline = System.nanoTime() + USABLE_LIMIT.toNanos();
+    while (lines("/proc/thread-self/net/if_inet6").stream()
+        .filter(line -> line.startsWith(digits))
+        .anyMatch(line -> (Integer.parseInt(line.split(" +", -1)[4], 16) & IFA_F_TENTATIVE) != 0)) {
+      if (System.nanoTime() > deadline) {
+        throw new IsolationException(
+            "loopback's " + address.getHostAddress() + " is not usable within " + USABLE_LIMIT);
+      }
+      try {
+        Thread.sleep(1);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IsolationException("interrupted", e);
+      }
     }
   }
 
