@@ -196,6 +196,31 @@ final class RelayedListenersTest {
         .isEqualTo("511 there\nthere\n");
   }
 
+  /// They read nothing, and the job gives up on them: so does the relay. One that is slow gets
+  /// everything.
+  @Test
+  void strangersWhoReadNothingDoNotShutOthersOut() {
+    String[] job =
+        serving(
+            """
+            my $w = <$s>; my $chunk = 'x' x 65536;
+            if ($w =~ /much/) { alarm 2; 1 while syswrite($s, $chunk) }
+            elsif ($w =~ /all/) { for (1 .. 200) { my $o = 0; $o += syswrite($s, $chunk, 65536 - $o, $o) while $o < 65536 } }
+            else { syswrite($s, "there\\n") }""");
+    assertThat(
+            client(
+                    job[1],
+                    """
+                    alarm 55; my $slow = opened(); syswrite($slow, "all\n");
+                    my @all = map { my $s = opened(); syswrite($s, "much\n"); $s } 1 .. 511;
+                    my $next = opened(); syswrite($next, "at once\n"); my ($until, $got) = (time + 24, 0);
+                    while (time < $until) { $got += sysread($slow, my $b, 65536); select undef, undef, undef, 0.3 }
+                    print scalar <$next>, $got + length rest($slow)
+                    """)
+                .out())
+        .isEqualTo("there\n13107200");
+  }
+
   /// All that was tried on a listener of the node's, on one of these: it leads nowhere.
   @ParameterizedTest
   @ValueSource(strings = {"10.77.0.1", "10.77.0.11", "127.0.0.1"})

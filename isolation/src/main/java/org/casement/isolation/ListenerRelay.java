@@ -28,6 +28,10 @@ public final class ListenerRelay {
   /// hang up would hold all connections there are.
   private static final Duration SILENCE_LIMIT = Duration.ofSeconds(10);
 
+  /// How long a client may take for a chunk while others wait for a connection. That the job gave
+  /// up on it may not arrive here, behind what it does not take.
+  private static final Duration CHUNK_LIMIT = Duration.ofSeconds(20);
+
   private static final Duration ACCEPT_PAUSE = Duration.ofMillis(200);
 
   private static final int SOCK_STREAM = 1;
@@ -36,6 +40,7 @@ public final class ListenerRelay {
   private static final int SO_KEEPALIVE = 9;
   private static final int SO_LINGER = 13;
   private static final int SO_RCVTIMEO = 20;
+  private static final int SO_SNDTIMEO = 21;
   private static final int IPPROTO_TCP = 6;
   private static final int TCP_NODELAY = 1;
   private static final int SHUT_RD = 0;
@@ -112,7 +117,7 @@ public final class ListenerRelay {
   /// One connection. Whichever direction ends last closes it.
   private void carry(int outside, byte[] name) {
     long inside = connect(name);
-    Connection connection = new Connection(outside, (int) inside, connections::release);
+    Connection connection = new Connection(outside, (int) inside);
     if (inside < 0) { // nobody listens in there
       connection.breakOff();
       connection.end();
@@ -120,7 +125,8 @@ public final class ListenerRelay {
       return;
     }
     set(outside, SOL_SOCKET, SO_KEEPALIVE);
-    limitSilence(outside);
+    limit(outside, SO_RCVTIMEO, SILENCE_LIMIT);
+    limit(outside, SO_SNDTIMEO, CHUNK_LIMIT);
     if (!start(() -> connection.copy(connection.inside, connection.outside))) {
       connection.breakOff();
       connection.end();
@@ -155,12 +161,12 @@ public final class ListenerRelay {
     }
   }
 
-  /// Reading from it comes back after the limit, with EAGAIN (socket(7)).
-  private static void limitSilence(int socket) {
+  /// Reading or writing comes back after the limit, with EAGAIN or a part (socket(7)).
+  private static void limit(int socket, int option, Duration limit) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment time = arena.allocateFrom(JAVA_LONG, SILENCE_LIMIT.toSeconds(), 0);
+      MemorySegment time = arena.allocateFrom(JAVA_LONG, limit.toSeconds(), 0);
       Linux.call(
-          Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, SO_RCVTIMEO, time.address(), time.byteSize());
+          Linux.Call.SETSOCKOPT, socket, SOL_SOCKET, option, time.address(), time.byteSize());
     }
   }
 
@@ -178,20 +184,18 @@ public final class ListenerRelay {
     }
   }
 
-  private static final class Connection {
+  private final class Connection {
     final int outside;
     final int inside;
-    private final Runnable closed;
     private final AtomicInteger directions = new AtomicInteger(2);
     private volatile boolean broken;
 
     /// The job has said its last word.
     private volatile boolean answered;
 
-    Connection(int outside, int inside, Runnable closed) {
+    Connection(int outside, int inside) {
       this.outside = outside;
       this.inside = inside;
-      this.closed = closed;
     }
 
     /// One direction, to the sender's end of it, which is passed on.
@@ -218,11 +222,13 @@ public final class ListenerRelay {
       }
     }
 
-    private static boolean write(int to, MemorySegment chunk, long length) {
+    private boolean write(int to, MemorySegment chunk, long length) {
       long written = 0;
       while (written < length) {
         long result = Linux.call(Linux.Call.WRITE, to, chunk.address() + written, length - written);
-        if (result < 0 && result != -Linux.EINTR) {
+        boolean late = result == -Linux.EAGAIN || (result >= 0 && result < length - written);
+        boolean failed = result < 0 && result != -Linux.EAGAIN && result != -Linux.EINTR;
+        if (failed || (late && connections.hasQueuedThreads())) {
           return false;
         }
         written += Math.max(0, result);
@@ -235,7 +241,7 @@ public final class ListenerRelay {
       if (directions.decrementAndGet() == 0) {
         Linux.call(Linux.Call.CLOSE, outside);
         Linux.call(Linux.Call.CLOSE, inside);
-        closed.run();
+        connections.release();
       }
     }
 
