@@ -310,7 +310,7 @@ final class RelayedListenersTest {
     String file = "/run/cluster/talk";
     cluster
         .run(
-            "echo one >%1$s; setsid sh -c 'tail -n +1 -f %1$s | socat - TCP:10.77.0.11:%2$s >%1$s.out' >/dev/null 2>&1 </dev/null &"
+            "echo one >%1$s; setsid bash -c 'exec 3<>/dev/tcp/10.77.0.11/%2$s; cat <&3 >%1$s.out & tail -n +1 -f %1$s >&3' >/dev/null 2>&1 </dev/null &"
                 .formatted(file, job[1]))
         .orFail();
     Await.until(
@@ -324,7 +324,7 @@ final class RelayedListenersTest {
     cluster.startAgain("n1");
     assertThat(client(job[1], late).out()).isEqualTo("again late\n");
     assertThat(relays()).isOne();
-    cluster.run("pkill socat; pkill tail; true");
+    cluster.run("pkill tail; pkill cat; true");
     // The agent looks when it starts, and every minute.
     cluster.on("n1", "pkill -KILL -u casement-relay").orFail();
     Await.until("it has gone", LIMIT, () -> relays() == 0);
@@ -363,10 +363,7 @@ final class RelayedListenersTest {
       String reached = address.equals("::") ? "10.77.0.11" : address;
       assertThat(
               cluster
-                  .on(
-                      "n1",
-                      "socat -T 5 - 'TCP:%s:%s'"
-                          .formatted(reached.contains(":") ? "[" + reached + "]" : reached, job[1]))
+                  .on("n1", "timeout 5 bash -c 'cat </dev/tcp/%s/%s'".formatted(reached, job[1]))
                   .out())
           .isEqualTo("there\n");
       assertThat(relays()).isOne();
