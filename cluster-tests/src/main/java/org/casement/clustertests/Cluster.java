@@ -261,11 +261,11 @@ public final class Cluster implements AutoCloseable {
     }
   }
 
-  /// One that was killed.
+  /// One that was killed; on the processors that the cluster keeps to.
   void startSlurmdAgain(String node) {
     on(
             node,
-            "setsid slurmd -D -N %s >/run/cluster/log/slurmd-again 2>&1 </dev/null &"
+            "setsid taskset -c \"$(taskset -cp 1 | sed 's/.*: //')\" slurmd -D -N %s >/run/cluster/log/slurmd-again 2>&1 </dev/null &"
                 .formatted(node))
         .orFail();
   }
