@@ -362,12 +362,7 @@ final class CompatibilityTest {
             "echo run $SLURM_RESTART_COUNT port $SPANK_ISO_NETNS_LISTENING_PORT_0 $(cut -d: -f1 /proc/net/dev | tail -n +3); sleep 100");
     String first = cluster.awaitOutput(job, "lo");
     cluster.alice("scontrol requeue " + job);
-    // Slurm lets it wait two minutes, and writes that down at a moment of its own. Within the
-    // second in
-    // which the first run was cancelled, a node of 22.05 takes the second for cancelled too.
-    cluster.run(
-        "for i in $(seq 25); do sleep 2; grep -q 'run 1 port' /run/home/alice/out-%1$s && break; scontrol update jobid=%1$s starttime=now; done"
-            .formatted(job));
+    cluster.startRequeued(job, "grep -q 'run 1 port' /run/home/alice/out-" + job);
     String both = cluster.awaitOutput(job, "run 1 port");
     assertThat(both.lines().filter(line -> line.endsWith(" lo"))).hasSize(2);
     String port = "(?s).*?port ([0-9]+).*";

@@ -266,12 +266,7 @@ final class SubmittedSessionTest {
             log("alice", session).contains("state=ended")
                 && cluster.run("test -e " + link).status() != 0,
         () -> log("alice", session));
-    // Slurm lets it wait two minutes, and writes that down at a moment of its own. Within the
-    // second
-    // in which the first run was cancelled, a node of 22.05 takes the second for cancelled too.
-    cluster.run(
-        "for i in $(seq 25); do sleep 2; test -e %s && break; scontrol update jobid=%s starttime=now; done"
-            .formatted(link, job));
+    cluster.startRequeued(job, "test -e " + link);
     Await.until(
         "there is another link",
         DESKTOP_LIMIT,
